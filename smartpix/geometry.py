@@ -156,6 +156,23 @@ class Detector:
         return np.maximum(self._float("module_maxhu"), self._float("module_minhu"))
 
     @cached_property
+    def half_y_ends(self) -> Floats:
+        """(M, 2) half lengths along y at the lower and at the upper end of x in mm: of trapezoids they differ."""
+        ends = np.stack([self._float("module_minhu"), self._float("module_maxhu")], axis=1)
+        # x runs along v, or against it.
+        return np.where(self.v_sign[:, None] > 0, ends, ends[:, ::-1])
+
+    @cached_property
+    def outline(self) -> Floats:
+        """(M, 4, 3) corners of the modules on their midplanes, in order around each, in mm."""
+        rows = np.arange(len(self))
+        corners = [
+            np.stack([(2 * end - 1) * self.half_x, side * self.half_y_ends[:, end]], axis=1)
+            for end, side in ((0, -1), (0, 1), (1, 1), (1, -1))
+        ]
+        return np.stack([self.to_global(rows, corner) for corner in corners], axis=1)
+
+    @cached_property
     def pitch_x(self) -> Floats:
         """(M,) pixel pitch along x in mm."""
         return self._float("pitch_v")

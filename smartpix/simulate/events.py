@@ -20,15 +20,18 @@ from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.domains import drawn_conditions
 from smartpix.simulate.drift import Sensor, drift_tables
+from smartpix.simulate.engines import carried, chosen, field_of
+from smartpix.simulate.field_map import FieldMap
 from smartpix.simulate.generate import collisions, conversions, displaced, gun
 from smartpix.simulate.induction import SLICE_NS, forget_tables
 from smartpix.simulate.jets import jets
 from smartpix.simulate.matrix import Signals, read_out
 from smartpix.simulate.options import GenerateOptions, GroupOptions, ReadoutOptions, SimulateOptions
+from smartpix.simulate.particle_beam import particle_beam
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.passages import Passages
 from smartpix.simulate.response import induced_charge
-from smartpix.simulate.transport import Crossings, check_generic, transport
+from smartpix.simulate.transport import Crossings
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,10 +42,14 @@ BATCH = 10
 MOST_EVENTS = 1_000_000
 """In a file, and crossings in an event."""
 
-GUN, RESPONSE, CROSSINGS = 2, 3, 4
+GUN, RESPONSE, CROSSINGS, BEAM = 2, 3, 4, 9
 """Streams of random numbers; those of :mod:`smartpix.simulate.generate` and ``domains`` are 1 and 7."""
 ADDED = {"jets": (5, jets), "displaced": (6, displaced), "conversions": (8, conversions)}
 """What comes on top of the collisions, by the option that says how many: a stream, and what makes them."""
+NOTHING = Particles(
+    np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)),
+    np.zeros(0),
+)  # fmt: skip
 
 
 def header(
@@ -67,7 +74,7 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
     """Simulate events one after another; the same arguments give the same events.
 
     Args:
-        detector: modules of the generic detector with pitch and thickness.
+        detector: any; ``options.transport`` says with what particles go through it.
         n_events: how many.
         seed: of everything.
 
@@ -75,16 +82,17 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         An iterator over arrays of one event each, in the layout of :mod:`smartpix.io.events`.
 
     Raises:
-        InputError: an option is out of range or for crossings alone, nothing is to be simulated, the detector
-            is not the generic one, or chromo or pyacts is missing; all before the first event.
+        InputError: an option is out of range or for crossings alone, nothing is to be simulated, Fatras is asked
+            for and the detector is not the generic one, or chromo or pyacts is missing; all before the first
+            event.
     """
     _check_counts(n_events, seed)
     generate = options.generate
-    need_extras(generate)
-    if not (generate.pileup or generate.gun or any(getattr(generate, name) for name in ADDED)):
+    made = generate.pileup or generate.gun or any(getattr(generate, name) for name in ADDED)
+    if not (made or generate.beam.particles):
         raise InputError(
-            f"simulate: pileup, gun, {', '.join(ADDED)} are all 0, so that there are no particles; give one "
-            f"of them"
+            f"simulate: pileup, gun, {', '.join(ADDED)}, beam.particles are all 0, so that there are no "
+            f"particles; give one of them"
         )
     if options.randomise.sigma_t:
         raise InputError(
@@ -96,17 +104,22 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
             "simulate: groups.together and groups.distance are of single crossings; leave them out, or use "
             "`smartpix simulate crossings`"
         )
-    check_generic(detector)
+    options, _ = chosen(options, detector)
+    need_extras(generate, options.transport.engine == "fatras")
     return _simulated(detector, options, n_events, seed)
 
 
-def need_extras(options: GenerateOptions) -> None:
+def need_extras(options: GenerateOptions, fatras: bool = True) -> None:
     """Check that what such events are simulated with is installed.
+
+    Args:
+        fatras: whether particles go through the detector with ACTS's Fatras.
 
     Raises:
         InputError: chromo or pyacts is missing.
     """
-    import_acts()
+    if fatras:
+        import_acts()
     if options.gun == 0 and options.pileup > 0 and find_spec("chromo") is None:
         raise missing_package("chromo", "acts", ImportError("collisions are simulated with it"))
 
@@ -118,13 +131,20 @@ def _simulated(detector: Detector, options: SimulateOptions, n_events: int, seed
         if options.generate.gun > 0:
             rng = np.random.default_rng([seed, first, GUN])
             particles = [gun(options.generate, options.beam_spot, rng) for _ in range(count)]
-        else:
+        elif options.generate.pileup > 0:
             particles = collisions(options.generate, options.beam_spot, count, int(seeds[0]))
+        else:
+            particles = [NOTHING] * count
         for name, (stream, make) in ADDED.items():
             if getattr(options.generate, name) > 0:
                 rng = np.random.default_rng([seed, first, stream])
                 particles = [together(e, make(options.generate, options.beam_spot, rng)) for e in particles]
-        crossings = transport(particles, detector, options.field, int(seeds[1]))
+        if options.generate.beam.particles > 0:
+            rng = np.random.default_rng([seed, first, BEAM])
+            particles = [
+                together(e, particle_beam(options.generate, options.beam_spot, rng)) for e in particles
+            ]
+        crossings = carried(particles, detector, options, int(seeds[1]))
         for i, event in enumerate(crossings):
             conditions = drawn_conditions(options, first + i, seed)
             yield simulate_event(event, detector, conditions, first + i, seed)
@@ -292,9 +312,14 @@ def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) 
 
 def _field_in_sensors(detector: Detector, options: SimulateOptions) -> npt.NDArray[np.float64]:
     """(M, 3) field in each module's sensor frame, rounded so that equal modules share their tables."""
+    field, digits = field_of(options), 6
     along = np.tile([0.0, 0.0, options.field], (len(detector), 1))
+    if isinstance(field, FieldMap):
+        # 0.05 T more or less shift charge in 100 um of silicon by less than half a micrometre.
+        along, digits = field.at(detector.center), 1
     # Adding 0 makes -0 and 0 one.
-    return np.asarray(np.round(detector.direction_to_local(np.arange(len(detector)), along), 6) + 0.0)
+    local = detector.direction_to_local(np.arange(len(detector)), along)
+    return np.asarray(np.round(local, digits) + 0.0)
 
 
 def _sensor_groups(

@@ -11,6 +11,7 @@ from smartpix.beam import BeamSpot
 from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.simulate.decays import NEUTRAL, PHOTON, charged_products, converted
 from smartpix.simulate.options import GenerateOptions
+from smartpix.simulate.particle_beam import of_kind
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.pythia import produce
 
@@ -37,14 +38,15 @@ place for what starts outside of all volumes.
 
 
 def gun(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:
-    """Charged pions, uniform in pT, eta and phi, each from a vertex of its own."""
+    """Charged particles, uniform in pT, eta and phi, each from a vertex of its own."""
     n = options.gun
     pt = rng.uniform(*options.gun_pt, n)
     eta = rng.uniform(-options.max_eta, options.max_eta, n)
     phi = rng.uniform(-np.pi, np.pi, n)
     vertex = vertices(beam_spot, n, rng)
     made = pions(pt, eta, phi, np.arange(1, n + 1), vertex, rng)
-    return replace(made, time=collision_times(beam_spot, n, rng))
+    kind = of_kind(options.gun_kind, made.charge)
+    return replace(made, pdg_id=kind, time=collision_times(beam_spot, n, rng))
 
 
 def displaced(options: GenerateOptions, beam_spot: BeamSpot, rng: np.random.Generator) -> Particles:

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from smartpix.beam import BeamSpot
 from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
+from smartpix.simulate.beam_options import KINDS, ParticleBeamOptions
+from smartpix.simulate.condition_options import GroupOptions, RandomiseOptions
+from smartpix.simulate.transport_options import TransportOptions
 
 __all__ = [
     "JET_MIN_PT",
@@ -60,7 +63,8 @@ class GenerateOptions:
         energy: centre-of-mass energy in GeV.
         max_eta: largest absolute pseudorapidity of a particle that is transported.
         min_pt: smallest transverse momentum of a particle that is transported, in GeV.
-        gun: number of charged pions in each event instead of collisions; 0 makes collisions.
+        gun: number of charged particles in each event instead of collisions; 0 makes collisions.
+        gun_kind: what the gun shoots, of either charge: ``pion``, ``electron``, ``muon``, ``kaon`` or ``proton``.
         gun_pt: range of the transverse momentum in GeV, in which it is uniform: of pions from the gun, of those
             in jets without a ``jet_pt``, and of photons that convert.
         jets: number of jets, collimated groups of charged pions, in each event on top of the collisions.
@@ -82,6 +86,7 @@ class GenerateOptions:
             each from a vertex of its own, on top of the collisions.
         secondaries: whether K0s and Lambda of the collisions decay and photons convert in the beam pipe
             (:mod:`smartpix.simulate.decays`); else neutral particles leave nothing.
+        beam: particles of a beam along z, on top of the collisions.
     """
 
     pileup: int = 200
@@ -89,6 +94,7 @@ class GenerateOptions:
     max_eta: float = 4.0
     min_pt: float = 0.1
     gun: int = 0
+    gun_kind: str = one_of("pion", KINDS)
     gun_pt: tuple[float, float] = (0.5, 10.0)
     jets: int = 0
     jet_particles: tuple[int, ...] = (10,)
@@ -100,6 +106,7 @@ class GenerateOptions:
     displaced_radius: float = 25.0
     conversions: int = 0
     secondaries: bool = False
+    beam: ParticleBeamOptions = field(default_factory=ParticleBeamOptions)
 
     def __post_init__(self) -> None:
         check_types("simulate", self)
@@ -154,40 +161,6 @@ class GenerateOptions:
             raise InputError(
                 "simulate: jet_pt is given and there are no jets; give jets, or leave jet_pt out"
             )
-
-
-GROUP_SIZES = (1, 2, 3)
-DISTANCE_LAWS = ("logarithm", "area")
-
-
-@dataclass(frozen=True)
-class GroupOptions:
-    """Particles that cross a sensor close together, so that their clusters may merge.
-
-    Attributes:
-        together: numbers of particles in a group, 1 to 3, of which each is as likely.
-        distance: range of the distance of a further particle from the first, in widths of a cluster: along
-            each direction of the module, one pixel and what the path covers.
-        law: ``logarithm``: distances are uniform in their logarithm, many of them small; ``area``: places
-            are uniform in the ring between the two distances, as in the core of a jet.
-    """
-
-    together: tuple[int, ...] = (1,)
-    distance: tuple[float, float] = (0.05, 3.0)
-    law: str = one_of("logarithm", DISTANCE_LAWS)
-
-    def __post_init__(self) -> None:
-        check_types("simulate", self)
-        check(
-            "simulate", "together", self.together,
-            len(self.together) > 0 and set(self.together) <= set(GROUP_SIZES),
-            f"one or more of {', '.join(map(str, GROUP_SIZES))}",
-        )  # fmt: skip
-        low, high = self.distance
-        check(
-            "simulate", "distance", self.distance, 1e-3 <= low <= high <= 100,
-            "two values from 0.001 to 100 widths of a cluster, the lower first",
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -287,42 +260,6 @@ def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.ND
     )
 
 
-MOST_HALF_WIDTH = 0.5
-
-
-@dataclass(frozen=True)
-class RandomiseOptions:
-    """Ranges from which each event draws its conditions, uniformly and independently.
-
-    Estimates that were trained on such events lose little where the truth is off by as much. All are half
-    widths about the condition that is set; 0 draws nothing. Those without a unit are relative.
-
-    Attributes:
-        bias: of the bias voltage.
-        temperature: of the temperature in K.
-        lorentz: of the Hall mobilities, and so of the Lorentz angle.
-        charge: of the charge that pixels see.
-        noise: of the noise.
-        threshold: of the thresholds; the ADC's edges stay.
-        sigma_t: of the spread of the collisions' times.
-        phase: of the clock's phase in ps, on all modules together.
-    """
-
-    bias: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
-    # 50 % would be beyond where silicon's mobility is known.
-    temperature: float = ranged(0.0, 0.0, 0.2)
-    lorentz: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
-    charge: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
-    noise: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
-    threshold: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
-    sigma_t: float = ranged(0.0, 0.0, MOST_HALF_WIDTH)
-    phase: float = ranged(0.0, 0.0, 2000.0, "ps")
-
-    def __post_init__(self) -> None:
-        check_types("randomise", self)
-        check_ranges("randomise", self)
-
-
 STANDARD_READOUT = ReadoutOptions(
     threshold=400.0, threshold_dispersion=60.0, slices=(2, 19), clock="bunch"
 )  # fmt: skip
@@ -342,6 +279,7 @@ class SimulateOptions:
 
     Attributes:
         generate: particles.
+        transport: how particles go through the detector.
         beam_spot: luminous region.
         readout: front-end.
         randomise: conditions that each event draws for itself.
@@ -356,6 +294,7 @@ class SimulateOptions:
     """
 
     generate: GenerateOptions = field(default_factory=GenerateOptions)
+    transport: TransportOptions = field(default_factory=TransportOptions)
     beam_spot: BeamSpot = STANDARD_BEAM
     readout: ReadoutOptions = STANDARD_READOUT
     randomise: RandomiseOptions = field(default_factory=RandomiseOptions)

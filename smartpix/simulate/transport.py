@@ -100,8 +100,8 @@ def generic_detector(
 
 
 def check_generic(detector: Detector) -> None:
-    """Check that all modules are where the generic detector has them, through which alone particles are
-    transported.
+    """Check that all modules are where the generic detector has them, through which alone Fatras transports
+    particles.
 
     Raises:
         InputError: one is not, or pyacts is missing.
@@ -118,9 +118,8 @@ def check_generic(detector: Detector) -> None:
         volume, layer, module = ids[np.argmax(misplaced)].tolist()
         raise InputError(
             f"detector table: module {module} of layer {layer} in volume {volume} is not one of ACTS's "
-            f"generic detector ({misplaced.sum()} of {len(misplaced)} are not), and particles are "
-            "transported through that alone. `smartpix detector` makes its table; `smartpix simulate "
-            "crossings` takes any detector"
+            f"generic detector ({misplaced.sum()} of {len(misplaced)} are not), which Fatras knows alone; set "
+            "transport.engine=own for our own propagator, or leave it out; `smartpix detector` makes its table"
         )
 
 

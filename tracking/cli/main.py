@@ -17,6 +17,7 @@ from tracking.cli.calibrate import add_calibrate
 from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
+from tracking.cli.detector import add_detector
 from tracking.cli.display import add_display
 from tracking.cli.doctor import add_doctor
 from tracking.cli.export import add_export
@@ -124,40 +125,7 @@ def parser() -> argparse.ArgumentParser:
 
     add_convert(commands)
 
-    detector = commands.add_parser("detector", help="make the generic detector's module table", description=(
-        "Write the pixel modules of ACTS's generic (TrackML) detector with a given sensor on them (needs "
-        "pyacts)."
-    ))  # fmt: skip
-    detector.add_argument(
-        "--pitch-u",
-        type=float,
-        default=0.0125,
-        metavar="MM",
-        help="pitch along r-phi in mm (default: %(default)s)",
-    )
-    detector.add_argument(
-        "--pitch-v",
-        type=float,
-        default=0.05,
-        metavar="MM",
-        help="pitch along z or r in mm (default: %(default)s)",
-    )
-    detector.add_argument(
-        "--thickness",
-        type=float,
-        default=0.1,
-        metavar="MM",
-        help="thickness of the sensors in mm (default: %(default)s)",
-    )
-    detector.add_argument(
-        "--endcap-thickness",
-        type=float,
-        metavar="MM",
-        help="thickness of the sensors on the disks, if it differs",
-    )
-    detector.add_argument("-o", "--output", type=named_path, required=True, metavar="F.csv[.gz]")
-    json_flag(detector)
-    detector.set_defaults(command_function=_detector)
+    add_detector(commands)
     add_completion(commands, smartpix)
     return smartpix
 
@@ -167,14 +135,3 @@ def _info(options: argparse.Namespace) -> None:
     from smartpix.shipped import data_path
 
     print_result(options, describe_file(options.file or data_path("sample.root")))
-
-
-def _detector(options: argparse.Namespace) -> None:
-    from smartpix.geometry import write_detector
-    from smartpix.simulate.transport import generic_detector
-
-    detector = generic_detector(options.pitch_u, options.pitch_v, options.thickness, options.endcap_thickness)
-    write_detector(detector, options.output)
-    print_result(
-        options, {"file": str(options.output), "n_modules": len(detector), "n_layers": len(detector.layers)}
-    )

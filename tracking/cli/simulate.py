@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from smartpix.layouts.options import Sensors
 from smartpix.schema import InputError
 from smartpix.simulate.options import SimulateOptions
 from tracking.cli.flags import option_flags
@@ -32,9 +34,10 @@ def add_simulate(commands: Any) -> None:
     simulate = commands.add_parser("simulate", help="make event files, data sets of clusters, and toys")
     kinds = subcommands(simulate, "what", "WHAT")
     events = kinds.add_parser("events", help="collisions to clusters", description=(
-        "Simulate events: collisions (or a particle gun), transport through the generic detector, sensor "
-        "response, readout. Needs the extra [acts] (pyacts, chromo). The same seed and file name give the "
-        "same bytes."
+        "Simulate events: collisions (or a particle gun, or a beam), transport through a detector, sensor "
+        "response, readout. The generic detector is ACTS's Fatras's, and others are our own propagator's "
+        "(transport.engine). Collisions need chromo and Fatras pyacts (the extra [acts]). The same seed and file "
+        "name give the same bytes."
     ))  # fmt: skip
     option_flags(
         events, EVENTS.generate, "pileup", "gun", "gun_pt", "jets", "jet_particles", "jet_radius", "jet_pt",
@@ -70,10 +73,11 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, required=True, metavar="N", help="seed of everything")
     parser.add_argument(
         "--detector",
-        type=named_path,
-        metavar="CSV",
-        help="module table; default: the embedded 50 x 12.5 x 100 um one",
+        metavar="NAME|FILE",
+        help="a detector by its name or from a file, as of smartpix detector; default: the embedded generic one with "
+        "50 x 12.5 x 100 um",
     )
+    option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", section="sensor.")
     option_flags(parser, EVENTS, "field", "bias")
     option_flags(
         parser, EVENTS.readout, "noise", "threshold", "threshold_dispersion", "adc_bits", "slices",
@@ -88,20 +92,34 @@ def _sensor_flags(parser: argparse.ArgumentParser) -> None:
 def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple[Detector, SimulateOptions]:
     """Detector and options of a simulation from the flags."""
     values = option_values(options)
+    sensors = values.pop("sensor", {})
     generate = values.get("generate")
     # Beside a gun the default is no pile-up; pile-up that is asked for is refused by the options.
-    base = WITHOUT_PILEUP if isinstance(generate, dict) and generate.get("gun") else defaults
+    base = defaults
+    if isinstance(generate, dict) and (generate.get("gun") or _particles(generate.get("beam"))):
+        base = WITHOUT_PILEUP
     simulation: SimulateOptions = from_mapping(base, values, "--set")
     from smartpix.files import check_writable
-    from smartpix.geometry import read_detector
+    from smartpix.layouts.named import GENERIC, named_detector
     from smartpix.shipped import data_path
 
-    detector = read_detector(options.detector or data_path("detector.csv"))
     check_writable(options.output, [options.detector] if options.detector else [])
-    return detector, simulation
+    made = named_detector(options.detector or data_path("detector.csv"), sensors)
+    # The generic detector's material is the default, with which Fatras is chosen.
+    if made.material is not None and made.name != GENERIC:
+        transport = replace(base.transport, material=made.material)
+        field = base.field if made.field is None else made.field
+        simulation = from_mapping(replace(base, transport=transport, field=field), values, "--set")
+    return made.detector, simulation
 
 
-def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> None:
+def _particles(beam: Any) -> Any:
+    return beam.get("particles") if isinstance(beam, dict) else None
+
+
+def _write_simulated(
+    options: argparse.Namespace, header: Any, events: Any, more: Mapping[str, Any] | None = None
+) -> None:
     from smartpix.io.write import write_events
     from tracking.runs.progress import progress_bar
 
@@ -122,9 +140,8 @@ def _write_simulated(options: argparse.Namespace, header: Any, events: Any) -> N
             f"particles' pT (GeV)"
         )
     size = options.output.stat().st_size
-    print_result(
-        options, {"file": str(options.output), "n_events": n_events, "n_clusters": n_clusters, "bytes": size}
-    )
+    result = {"file": str(options.output), "n_events": n_events, "n_clusters": n_clusters, "bytes": size}
+    print_result(options, {**result, **(more or {})})
 
 
 def _simulate_events(options: argparse.Namespace) -> None:
@@ -133,10 +150,16 @@ def _simulate_events(options: argparse.Namespace) -> None:
             "simulate: --gun 0 makes no pions; give at least 1, or leave --gun out for collisions"
         )
     detector, simulation = _simulation(options, EVENTS)
+    from smartpix.simulate.engines import chosen
     from smartpix.simulate.events import header, simulate
 
+    simulation, why = chosen(simulation, detector)
+    log(f"transport with {simulation.transport.engine}: {why}")
     events = simulate(detector, simulation, options.events, options.seed)
-    _write_simulated(options, header(detector, simulation, options.events, options.seed), events)
+    made_by = header(detector, simulation, options.events, options.seed)
+    _write_simulated(
+        options, made_by, events, {"transport": simulation.transport.engine, "field": simulation.field}
+    )
 
 
 def _simulate_crossings(options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from smartpix.compiled import FAST, njit
 from smartpix.physics import PION_MASS
+from smartpix.scattering import theta2_behind
 from tracking.fit.curvilinear import (
     at_axis,
     carried,
@@ -32,7 +33,7 @@ from tracking.fit.curvilinear import (
     updated_by_pair,
 )
 from tracking.fit.helix import advance, axis, closest_approach, crossing, dot
-from tracking.fit.material import below, scattering, theta2_behind
+from tracking.fit.material import below, scattering
 from tracking.fit.smoother import USED, keep_pair, keep_place, keep_step
 
 __all__ = ["FAR", "Q_PRIOR", "filtered"]

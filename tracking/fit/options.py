@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from smartpix.beam import CENTRED, BeamSpot
-from smartpix.physics import SILICON_RADIATION_LENGTH
+from smartpix.material import Material
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
 __all__ = ["BeamOptions", "FitOptions", "VertexOptions"]
@@ -35,21 +35,13 @@ class BeamOptions:
 
 
 @dataclass(frozen=True)
-class FitOptions:
+class FitOptions(Material):
     """Track fit: the material it assumes, and which hits it takes.
 
-    The defaults are those of the simulation's generic detector. They come from pyacts 48.1.0
-    (``GenericDetector.trackingGeometry().extractMaterialSurfaces()``). Every module has 0.15 mm of silicon
-    (radiation length 95.7 mm). Around every barrel layer and in the middle of every disk there is 1.5 mm of it.
-    The beam pipe is 0.8 mm of beryllium (352.8 mm) at 19 mm. The kinks of simulated tracks agree with them.
+    The defaults are the material of the simulation's generic detector
+    (:class:`smartpix.material.Material`). The kinks of simulated tracks agree with it.
 
     Attributes:
-        sensor: radiation lengths of a module.
-        support: radiation lengths of a layer's support: a cylinder around a barrel layer, the middle
-            plane of a disk.
-        support_gap: distance of the support from the outermost corner of a barrel layer in mm.
-        pipe: radiation lengths of the beam pipe.
-        pipe_radius: radius of the beam pipe in mm.
         outlier_chi2: chi2 of a hit beside the track of the others (2 coordinates; with angles, 4) above
             which it is taken out, the worst first, as long as three hits stay.
         angles: use the estimated cot alpha and cot beta as well.
@@ -57,19 +49,13 @@ class FitOptions:
             their scattering.
     """
 
-    sensor: float = ranged(0.15 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
-    support: float = ranged(1.5 / SILICON_RADIATION_LENGTH, 0.0, 10.0, "radiation lengths")
-    support_gap: float = ranged(1.07, 0.0, 1000.0, "mm")
-    pipe: float = ranged(0.8 / 352.8, 0.0, 10.0, "radiation lengths")
-    pipe_radius: float = ranged(19.0, 0.0, 1000.0, "mm")
     # One in three million hits is worse if errors are Gaussian: exp(-30 / 2) for two coordinates.
     outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
     straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")
 
     def __post_init__(self) -> None:
-        check_types("fit", self)
-        check_ranges("fit", self)
+        self.check("fit")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
+from smartpix.material import surfaces
 from smartpix.notebook import one_line_and_table
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.kernels import USED, fit_part, gathered
@@ -91,7 +92,7 @@ def fit_tracks(
     options = options or FitOptions()
     n, k = len(tracks), len(tracks.hits)
     straight, status = np.zeros(n, dtype=np.bool_), np.empty(k, dtype=np.int8)
-    inputs = _Inputs(hits, tracks, _surfaces(detector, options), field, options, threads, straight, status)
+    inputs = _Inputs(hits, tracks, surfaces(detector, options), field, options, threads, straight, status)
     none = np.empty((0, 2))
     parameters, covariance, chi2, n_used = inputs.fitted(
         inputs.gathered(status), straight, status, options.outlier_chi2, none, none
@@ -99,22 +100,6 @@ def fit_tracks(
     d0, z0, phi, theta, qop = (np.ascontiguousarray(column) for column in parameters.T)
     ndf = np.maximum((4 if options.angles else 2) * n_used - (5 if field != 0 else 4), 0)
     return Helices(d0, z0, phi, theta, qop, covariance, chi2, ndf, status != USED, inputs)
-
-
-def _surfaces(detector: Detector, options: FitOptions) -> tuple[Floats, Floats]:
-    """Cylinders and disks, see :func:`tracking.fit.material.scattering`: supports and beam pipe."""
-    layers, gap = detector.layers, options.support_gap
-    rows = np.zeros((len(layers) + 1, 4))
-    barrel = np.append(layers.barrel, True)
-    rows[:-1, 0] = np.where(layers.barrel, layers.r_max + gap, layers.z)
-    rows[:-1, 1] = np.where(layers.barrel, layers.z_min, layers.r_min) - gap
-    rows[:-1, 2] = np.where(layers.barrel, layers.z_max, layers.r_max) + gap
-    rows[:-1, 3] = options.support
-    rows[-1] = options.pipe_radius, -np.inf, np.inf, options.pipe
-    order = np.argsort(rows[:, 0], kind="stable")
-    rows, barrel = rows[order], barrel[order]
-    thick = rows[:, 3] > 0
-    return rows[thick & barrel], rows[thick & ~barrel]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from smartpix.simulate.events import SimulateOptions, header, need_extras, simul
 from smartpix.simulate.options import STANDARD_BEAM, STANDARD_READOUT, GenerateOptions, GroupOptions
 from smartpix.simulate.readout import ReadoutOptions, noise_pixel_rate
 from smartpix.simulate.transport import check_generic
+from smartpix.simulate.transport_options import TransportOptions
 from tests.helpers import embedded_detector, one_module_detector, part_of
 from tests.smartpix.simulate.small_events import at_time, clocked, grid, one_event
 
@@ -233,7 +234,9 @@ def test_numbers_of_events_and_seeds_out_of_range_are_refused_at_once(n_events, 
 
 def test_without_particles_there_is_nothing_to_simulate():
     pytest.importorskip("acts")
-    with pytest.raises(InputError, match="pileup, gun, jets, displaced, conversions are all 0"):
+    with pytest.raises(
+        InputError, match=r"pileup, gun, jets, displaced, conversions, beam\.particles are all 0"
+    ):
         simulate(embedded_detector(), SimulateOptions(generate=GenerateOptions(pileup=0)), 1, 1)
 
 
@@ -253,11 +256,11 @@ def test_what_events_need_is_asked_for_before_they_are_begun(monkeypatch):
     need_extras(GenerateOptions(pileup=0, gun=1))
 
 
-def test_another_detector_than_the_generic_one_is_refused_before_the_first_event():
+def test_another_detector_than_the_generic_one_is_refused_by_fatras_before_the_first_event():
     pytest.importorskip("acts")
-    gun = SimulateOptions(generate=GenerateOptions(pileup=0, gun=1))
+    gun = SimulateOptions(generate=GenerateOptions(pileup=0, gun=1), transport=TransportOptions("fatras"))
     with pytest.raises(
-        InputError, match=r"module 1 of layer 2 in volume 8 .*\(1 of 1 are not\).*smartpix simulate crossings"
+        InputError, match=r"module 1 of layer 2 in volume 8 .*\(1 of 1 are not\).*transport.engine=own"
     ):
         simulate(one_module_detector(), gun, 1, 1)
     generic = embedded_detector()
@@ -268,6 +271,20 @@ def test_another_detector_than_the_generic_one_is_refused_before_the_first_event
     # A part of it, with other pixels, is simulated in.
     part = part_of(generic, np.arange(100))
     check_generic(Detector({**part.columns, "pitch_u": 2 * part.columns["pitch_u"]}))
+
+
+def test_our_own_propagator_makes_events_in_any_detector():
+    columns = {name: np.array(values) for name, values in embedded_detector().columns.items()}
+    barrel = columns["volume_id"] == 8
+    shifted = Detector(
+        {name: values[barrel] for name, values in columns.items()} | {"cz": columns["cz"][barrel] + 0.1}
+    )
+    options = SimulateOptions(generate=GenerateOptions(pileup=0, gun=30, max_eta=1.0))
+    one, two = (ak.to_list(next(simulate(shifted, options, 1, 5))) for _ in range(2))
+    assert one == two
+    orders = [t["order"] for c in one[0]["clusters"] for t in c["truth"]]
+    assert max(orders) >= 3
+    assert len(one[0]["clusters"]) > 4 * 30 * 0.8
 
 
 def test_gun_events_through_the_whole_chain():

@@ -166,8 +166,6 @@ def test_every_flag_has_help_and_every_default_of_an_option_comes_from_its_datac
         ("bench export", "tracking.bench.export", "bench_export", {"clusters": "n_clusters", "clock": "clock_ns"}),
         ("study front", "tracking.bench.front", "front_study", {"clusters": "n_clusters"}),
         ("study levers", "tracking.bench.levers", "StudyOptions", {n: n for n in ("clusters", "epochs", "dataset")}),
-        ("detector", "smartpix.simulate.transport", "generic_detector",
-         {n: n for n in ("pitch_u", "pitch_v", "thickness", "endcap_thickness")}),
     ],
 )  # fmt: skip
 def test_defaults_of_heavy_functions_are_those_of_the_flags(command, module, name, parameters):

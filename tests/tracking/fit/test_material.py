@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smartpix.scattering import theta2_behind
 from tests.tracking.fit.test_curvilinear import unpacked
 from tracking.fit.curvilinear import from_module, kicked, on_module, sight, slopes
-from tracking.fit.material import below, scattering, theta2_behind
+from tracking.fit.material import below, scattering
 
 
 def highland(p, thickness, mass=0.13957):
