@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from seeding.edges import Edges
 from seeding.hits import Hits
+from seeding.holes import Holes, find_holes, with_hole_edges
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from seeding.seeds import Seeds, find_seeds
 from smartpix.geometry import Detector
@@ -26,6 +27,7 @@ from tracking.finders.gnn.network import load_network
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
+from tracking.finders.short_tracks import with_short_tracks
 from tracking.finders.tracks import GraphSize, Tracks
 
 __all__ = [
@@ -99,6 +101,7 @@ class GraphSearch:
         detector: of the hits; field: along z in T; pairs: layers that follow each other.
         graph: ``cone`` or ``window``; cone, window, seed: options of these steps.
         threads: of the edges, the seeds and the scores; the results do not depend on it.
+        holes: searches over the dead modules of the detector; None: it has none.
     """
 
     detector: Detector
@@ -109,6 +112,7 @@ class GraphSearch:
     window: WindowOptions = dataclass_field(default_factory=WindowOptions)
     seed: SeedOptions = dataclass_field(default_factory=SeedOptions)
     threads: int = 1
+    holes: Holes | None = None
 
     @classmethod
     def for_detector(
@@ -117,16 +121,27 @@ class GraphSearch:
         """The search that options ask for about the beam of the detector's frame, with its pairs of layers."""
         pairs = layer_pairs(detector, skips=options.cone.skips)
         cone, window = options.cone.at_beam(detector.frame), options.window.at_beam(detector.frame)
-        return cls(detector, field, pairs, options.graph, cone, window, seed, threads)
+        holes = find_holes(detector, pairs)
+        return cls(detector, field, pairs, options.graph, cone, window, seed, threads, holes)
 
     def edges(self, hits: Hits) -> Edges:
-        """Candidate edges of one event.
+        """Candidate edges of one event, and after them those over dead modules.
 
         Raises:
             InputError: as :func:`tracking.finders.gnn.graph.candidate_edges`.
         """
-        return candidate_edges(
-            hits, self.detector, self.pairs, self.field, self.graph, self.cone, self.window, self.threads
+
+        def search(some: Hits, pairs: LayerPairs) -> Edges:
+            return candidate_edges(
+                some, self.detector, pairs, self.field, self.graph, self.cone, self.window, self.threads
+            )
+
+        edges = search(hits, self.pairs)
+        if self.holes is None:
+            return edges
+        softest = self.cone.min_pt if self.graph == "cone" else self.window.min_pt
+        return with_hole_edges(
+            edges, hits, self.detector, self.field, softest, self.holes, len(self.pairs), search
         )
 
     def seeds(self, hits: Hits, edges: Edges) -> Seeds:
@@ -239,6 +254,8 @@ class GraphFinder:
         outside = self.network.outside(features)
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
+        if self.search.holes is not None:
+            tracks = with_short_tracks(tracks, hits, edges, scores, self.ranks, self.build, self.search.detector)
         clock.lap("build")
         if self.second is not None:
             rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)
