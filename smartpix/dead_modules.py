@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
 
-__all__ = ["draw_dead_modules", "expected_clusters", "find_dead_modules"]
+__all__ = ["draw_dead_modules", "expected_clusters", "find_dead_modules", "without_modules"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -27,6 +30,11 @@ def draw_dead_modules(n_modules: int, share: float, seed: int) -> tuple[int, ...
         return ()
     dead = np.random.default_rng([seed, STREAM]).random(n_modules) < share
     return tuple(np.flatnonzero(dead).tolist())
+
+
+def without_modules(clusters: ak.Array, dead: Sequence[int]) -> ak.Array:
+    """One event's cluster records without those of some modules."""
+    return clusters[~np.isin(ak.to_numpy(clusters["module_index"]), np.asarray(dead, dtype=np.int64))]
 
 
 def expected_clusters(counts: npt.ArrayLike, detector: Detector) -> Floats:

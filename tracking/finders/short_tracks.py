@@ -43,7 +43,12 @@ def with_short_tracks(
     )  # fmt: skip
     short = build_tracks(hits, edges.take(left), scores[left], ranks, shorter)
     short = short.take(np.flatnonzero(_lack_dead(short, hits, edges.take(left), ranks, detector)))
-    return tracks.with_later(short, np.arange(len(hits)))
+    return replace(
+        tracks,
+        hits=np.concatenate([tracks.hits, short.hits]),
+        start=np.concatenate([tracks.start, tracks.start[-1] + short.start[1:]]),
+        score=np.concatenate([tracks.score, short.score]),
+    )
 
 
 def _lack_dead(
@@ -70,12 +75,12 @@ def _lack_dead(
     on = np.zeros((len(tracks), len(ranks)), dtype=bool)
     on[np.repeat(np.arange(len(tracks)), np.diff(tracks.start)), hits.layer[tracks.hits]] = True
     dead = np.asarray(detector.dead, dtype=np.int64)
-    anywhere = np.full(len(tracks), np.inf)
+    nowhere, anywhere = np.zeros(len(tracks)), np.full(len(tracks), np.inf)
     for layer in np.unique(detector.layer_index[dead]):
         near = ~on[:, layer] & (ranks[layer] <= ranks[hits.layer[last]] + 1)
         rows = np.flatnonzero(near & ~lacks)
         modules = dead[detector.layer_index[dead] == layer]
         lacks[rows] |= crosses_dead(
-            point[rows], curvature[rows], cot[rows], detector, modules, 0 * anywhere[rows], anywhere[rows]
+            point[rows], curvature[rows], cot[rows], detector, modules, nowhere[rows], anywhere[rows]
         )
     return lacks & (np.hypot(*hits.position[first, :2].T) > 0)

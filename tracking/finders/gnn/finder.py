@@ -4,6 +4,7 @@ these steps together: the chain, the plug-in for ACTS, the training and the benc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from dataclasses import field as dataclass_field
 from typing import Protocol
@@ -123,6 +124,13 @@ class GraphSearch:
         cone, window = options.cone.at_beam(detector.frame), options.window.at_beam(detector.frame)
         holes = find_holes(detector, pairs)
         return cls(detector, field, pairs, options.graph, cone, window, seed, threads, holes)
+
+    def with_dead(self, modules: Sequence[int] | npt.NDArray[np.int64]) -> GraphSearch:
+        """The same search where more modules are known to be dead, rows of the detector."""
+        detector = self.detector.with_dead(modules)
+        if detector is self.detector:
+            return self
+        return replace(self, detector=detector, holes=find_holes(detector, self.pairs))
 
     def edges(self, hits: Hits) -> Edges:
         """Candidate edges of one event, and after them those over dead modules.
