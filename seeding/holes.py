@@ -16,49 +16,100 @@ import numpy.typing as npt
 
 from seeding.edges import Edges
 from seeding.hits import Hits
+from seeding.hole_kernels import cross_modules
 from seeding.table import max_curvature
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 
-__all__ = ["Holes", "crosses_dead", "find_holes", "with_hole_edges"]
+__all__ = ["DeadModules", "Holes", "find_holes", "with_hole_edges"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 MARGIN = 1.0
 """mm: a helix that misses a dead module by less may have crossed it. The helix is through the beam line, which a
 track misses by the width of the luminous region."""
-REACH = 1e-3
-"""rad: added to the azimuth within which hits are looked at, for rounding."""
+BINS = 2048
+"""Of the azimuth, for the hits that may have edges over a dead module."""
+
+
+@dataclass(frozen=True)
+class DeadModules:
+    """Places of the dead modules of a detector.
+
+    Attributes:
+        rows: (D,) of the detector; layer: (D,); barrel: (D,).
+        places: (D, 14) centre, axes x, y, z, and half lengths in mm, widened by :data:`MARGIN`.
+        n_layers: of the detector.
+    """
+
+    rows: Ints
+    layer: npt.NDArray[np.int32]
+    barrel: Bools
+    places: Floats
+    n_layers: int
+
+    @classmethod
+    def of(cls, detector: Detector) -> DeadModules:
+        """Those of a detector."""
+        rows = np.asarray(detector.dead, dtype=np.int64)
+        half = np.stack([detector.half_x[rows], detector.half_y[rows]], axis=1) + MARGIN
+        axes = np.swapaxes(detector.axes[rows], 1, 2).reshape(-1, 9)
+        places = np.concatenate([detector.center[rows], axes, half], axis=1)
+        return cls(
+            rows, detector.layer_index[rows], detector.barrel[rows], places, len(detector.layers)
+        )  # fmt: skip
+
+    def crossed(
+        self, point: Floats, curvature: npt.ArrayLike, cot_theta: npt.ArrayLike, wanted: Bools, kind: Ints,
+        low: Floats, high: Floats,
+    ) -> Bools:  # fmt: skip
+        """(N,) which helices through the beam line cross a dead module, within :data:`MARGIN` of its edges.
+
+        The helix is followed to the radius of the module's centre (of a disk's module: to its z), and from there
+        straight to its plane.
+
+        Args:
+            point: (N, 3) on each helix, mm; curvature: (N,) signed as that of edges, 1/mm; cot_theta: (N,).
+            wanted: (K, L) choices of layers, of whose modules some must be crossed; kind: (N,) which choice.
+            low, high: (N,) radii in mm between which the crossing must lie.
+        """
+        of_helix = (
+            np.asarray(values, dtype=np.float64) for values in (point, curvature, cot_theta)
+        )  # fmt: skip
+        return np.asarray(
+            cross_modules(*of_helix, self.places, self.barrel, self.layer, wanted, kind, low, high)
+        )
 
 
 @dataclass(frozen=True)
 class Holes:
-    """Dead modules of a detector, and the searches over them.
+    """The searches over the dead modules of a detector.
 
     Attributes:
-        modules: (D,) their rows; layer: (D,) of these.
         pairs: inner and outer layers of the searches, each once; ``skipped`` is -2.
-        middle: of each of these pairs, the layers between that have dead modules.
+        middle: (P, L) of each of these pairs, the layers between that have dead modules.
+        near: (L, BINS) azimuths from -pi on at which a hit of a layer may have an edge over a dead module.
     """
 
-    modules: Ints
-    layer: npt.NDArray[np.int32]
+    dead: DeadModules
     pairs: LayerPairs
-    middle: tuple[tuple[int, ...], ...]
+    middle: Bools
+    near: Bools
 
 
-def find_holes(detector: Detector, pairs: LayerPairs) -> Holes | None:
+def find_holes(detector: Detector, pairs: LayerPairs, field: float, min_pt: float) -> Holes | None:
     """The searches that the dead modules of a detector ask for beside those over the pairs of layers that there are;
     None where no module is dead.
 
     Args:
         pairs: from :func:`smartpix.layers.layer_pairs`.
+        field: along z in T; min_pt: of the softest track that is looked for, GeV.
     """
-    modules = np.asarray(detector.dead, dtype=np.int64)
-    if not len(modules):
+    if not detector.dead:
         return None
-    layer = detector.layer_index[modules]
+    dead = DeadModules.of(detector)
     searched = {
         (int(a), int(b)): int(between)
         for a, b, between in zip(pairs.inner, pairs.outer, pairs.skipped, strict=True)
@@ -68,48 +119,74 @@ def find_holes(detector: Detector, pairs: LayerPairs) -> Holes | None:
     for a, b in direct:
         for c, d in direct:
             # Of a pair through a gap only the edges through it are there; of all others every edge.
-            if b == c and b in layer and searched.get((a, d), 0) >= 0:
+            if b == c and b in dead.layer and searched.get((a, d), 0) >= 0:
                 middle.setdefault((a, d), set()).add(b)
     rows = np.array(sorted(middle), dtype=np.int32).reshape(-1, 2)
     inner, outer = (np.ascontiguousarray(column) for column in rows.T)
+    between = np.zeros((len(rows), len(detector.layers)), dtype=np.bool_)
+    for p, pair in enumerate(rows.tolist()):
+        between[p, sorted(middle[tuple(pair)])] = True
     over = LayerPairs(inner, outer, np.full(len(rows), -2, dtype=np.int32))
-    return Holes(modules, layer, over, tuple(tuple(sorted(middle[a, b])) for a, b in rows.tolist()))
+    near = _near(detector, dead, over, between, max_curvature(field, min_pt))
+    return Holes(dead, over, between, near)
+
+
+def _near(detector: Detector, dead: DeadModules, pairs: LayerPairs, middle: Bools, bend: float) -> Bools:
+    """Azimuths of hits that tracks of at most this curvature may leave on their way over a dead module, see
+    :class:`Holes`.
+    """
+    layers = detector.layers
+    near = np.zeros((len(layers), BINS), dtype=np.bool_)
+    width = 2 * np.pi / BINS
+    signs = np.array([[sx, sy, 0.0] for sx in (-1.0, 1.0) for sy in (-1.0, 1.0)])
+    for d, place in enumerate(dead.places):
+        corners = place[:3] + (signs[:, :2] * place[12:]) @ place[3:9].reshape(2, 3)
+        center = np.arctan2(place[1], place[0])
+        turns = np.arctan2(corners[:, 1], corners[:, 0]) - center
+        half = np.abs((turns + np.pi) % (2 * np.pi) - np.pi).max()
+        radius = np.hypot(*corners[:, :2].T)
+        # A circle through the beam line turns up to the radius r by asin(k r / 2).
+        own = _turn(bend, np.array([radius.min(), radius.max()]))
+        of_module = np.flatnonzero(middle[:, dead.layer[d]])
+        for k in {*pairs.inner[of_module].tolist(), *pairs.outer[of_module].tolist()}:
+            other = _turn(bend, np.array([layers.r_min[k], layers.r_max[k]]))
+            room = half + max(abs(other[1] - own[0]), abs(own[1] - other[0])) + width
+            first, last = (int(np.floor((center + side * room + np.pi) / width)) for side in (-1, 1))
+            near[k, np.arange(first, min(last, first + BINS - 1) + 1) % BINS] = True
+    return near
+
+
+def _turn(curvature: float, radius: Floats) -> Floats:
+    return np.arcsin(np.minimum(0.5 * curvature * radius, 1.0))
 
 
 def with_hole_edges(
-    edges: Edges, hits: Hits, detector: Detector, field: float, min_pt: float, holes: Holes, n_pairs: int,
-    search: Callable[[Hits, LayerPairs], Edges],
-) -> Edges:  # fmt: skip
+    edges: Edges, hits: Hits, holes: Holes, n_pairs: int, search: Callable[[Hits, LayerPairs], Edges]
+) -> Edges:
     """The edges of an event, and after them those over dead modules.
 
     Args:
-        field: along z in T; min_pt: of the softest track, GeV.
         n_pairs: layer pairs of the search that made ``edges``; those of the holes are numbered after them.
         search: makes edges of hits over some pairs of layers.
     """
-    if not len(holes.pairs):
-        return edges
-    rows = _near(hits, detector, max_curvature(field, min_pt), holes)
+    azimuth = np.arctan2(hits.position[:, 1], hits.position[:, 0])
+    cell = ((azimuth + np.pi) * (BINS / (2 * np.pi))).astype(np.int64) % BINS
+    rows = np.flatnonzero(holes.near[hits.layer, cell])
     if len(rows) < 2:
         return edges
     found = search(hits.take(rows), holes.pairs)
-    keep = np.zeros(len(found), dtype=bool)
     source, target = rows[found.source], rows[found.target]
-    outer_radius = np.hypot(*hits.position[target, :2].T)
-    for p, layers in enumerate(holes.middle):
-        of_pair = np.flatnonzero(found.pair == p)
-        between = holes.modules[np.isin(holes.layer, layers)]
-        keep[of_pair] = crosses_dead(
-            hits.position[source[of_pair]], found.curvature[of_pair], found.cot_theta[of_pair], detector, between,
-            np.hypot(*hits.position[source[of_pair], :2].T), outer_radius[of_pair],
-        )  # fmt: skip
+    low, high = (np.hypot(*hits.position[end, :2].T) for end in (source, target))
+    keep = holes.dead.crossed(
+        hits.position[source], found.curvature, found.cot_theta, holes.middle, found.pair, low, high
+    )
     # A disk's gap lets the same pair of hits be an edge without a hole.
     known = edges.source.astype(np.int64) * len(hits) + edges.target
-    keep &= ~np.isin(source * len(hits) + target, known)
-    chosen = found.take(np.flatnonzero(keep))
+    chosen = np.flatnonzero(keep)
+    chosen = chosen[~np.isin(source[chosen] * len(hits) + target[chosen], known)]
     moved = replace(
-        chosen, source=source[keep].astype(np.int32), target=target[keep].astype(np.int32),
-        pair=(chosen.pair + n_pairs).astype(np.int32), n_hits=len(hits),
+        found.take(chosen), source=source[chosen].astype(np.int32), target=target[chosen].astype(np.int32),
+        pair=(found.pair[chosen] + n_pairs).astype(np.int32), n_hits=len(hits),
     )  # fmt: skip
     return _joined(edges, moved)
 
@@ -121,94 +198,3 @@ def _joined(first: Edges, second: Edges) -> Edges:
         a, b = getattr(first, column.name), getattr(second, column.name)
         columns[column.name] = np.concatenate([a, b]) if isinstance(a, np.ndarray) else a + b
     return Edges(**columns | {"n_hits": first.n_hits})
-
-
-def _near(hits: Hits, detector: Detector, bend: float, holes: Holes) -> Ints:
-    """Rows of hits of the searches' layers that tracks of at most this curvature may have left on their way over a
-    dead module, by azimuth alone.
-    """
-    radius = np.hypot(*hits.position[:, :2].T)
-    phi = np.arctan2(hits.position[:, 1], hits.position[:, 0])
-    # Of a circle through the beam line: its azimuth at the radius r is that at 0 plus asin(k r / 2).
-    turn = np.arcsin(np.minimum(0.5 * bend * radius, 1.0))
-    chosen = np.zeros(len(hits), dtype=bool)
-    searched = [
-        (layer, middle)
-        for p, middle in enumerate(holes.middle)
-        for layer in (holes.pairs.inner[p], holes.pairs.outer[p])
-    ]
-    for layer, middle in set(searched):
-        rows = np.flatnonzero(hits.layer == layer)
-        for module in holes.modules[np.isin(holes.layer, middle)]:
-            corners = _corners(detector, int(module))
-            center = np.arctan2(detector.center[module, 1], detector.center[module, 0])
-            at = np.arctan2(corners[:, 1], corners[:, 0])
-            half = np.abs(_wrapped(at - center)).max()
-            far = np.arcsin(min(0.5 * bend * float(np.hypot(*corners[:, :2].T).max()), 1.0))
-            near = np.arcsin(min(0.5 * bend * float(np.hypot(*corners[:, :2].T).min()), 1.0))
-            room = half + np.maximum(np.abs(turn[rows] - near), np.abs(turn[rows] - far)) + REACH
-            chosen[rows[np.abs(_wrapped(phi[rows] - center)) < room]] = True
-    return np.flatnonzero(chosen)
-
-
-def _corners(detector: Detector, module: int) -> Floats:
-    """(4, 3) corners of a module, widened by the margin."""
-    local = np.array([[sx, sy] for sx in (-1.0, 1.0) for sy in (-1.0, 1.0)])
-    half = np.array([detector.half_x[module], detector.half_y[module]]) + MARGIN
-    return detector.to_global(np.full(4, module), local * half)
-
-
-def _wrapped(angle: Floats) -> Floats:
-    return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
-
-
-def crosses_dead(
-    point: Floats, curvature: npt.ArrayLike, cot_theta: npt.ArrayLike, detector: Detector, modules: Ints,
-    beyond: Floats, before: Floats,
-) -> npt.NDArray[np.bool_]:  # fmt: skip
-    """(N,) which helices through the beam line cross one of some modules, within :data:`MARGIN` of its edges.
-
-    The helix is followed to the radius of the module's centre (of a disk's module: to its z), and from there
-    straight to its plane.
-
-    Args:
-        point: (N, 3) on each helix, mm; curvature: (N,) signed as that of edges, 1/mm; cot_theta: (N,).
-        modules: (D,) rows of the detector.
-        beyond, before: (N,) radii in mm between which the crossing must lie.
-    """
-    hit = np.zeros(len(point), dtype=bool)
-    k = np.asarray(curvature, dtype=np.float64)
-    k = np.where(np.abs(k) < 1e-12, 1e-12, k)
-    cot = np.asarray(cot_theta, dtype=np.float64)
-    radius, phi = np.hypot(point[:, 0], point[:, 1]), np.arctan2(point[:, 1], point[:, 0])
-    at = _half_turn(k, radius)
-    for module in modules.tolist():
-        center, axes = detector.center[module], detector.axes[module]
-        if detector.barrel[module]:
-            r = np.full(len(point), float(np.hypot(center[0], center[1])))
-            half = _half_turn(k, r)
-        else:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                path = 2 * at / k + (center[2] - point[:, 2]) / cot
-            half = 0.5 * k * path
-            r = 2 / k * np.sin(half)
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            azimuth = phi + half - at
-            z = point[:, 2] + cot * 2 * (half - at) / k
-            place = np.stack([r * np.cos(azimuth), r * np.sin(azimuth), z], axis=1)
-            # The direction turns by twice the angle of the chord.
-            ahead = azimuth + half
-            direction = np.stack([np.cos(ahead), np.sin(ahead), cot], axis=1)
-            step = (center - place) @ axes[:, 2] / (direction @ axes[:, 2])
-            local = (place + step[:, None] * direction - center) @ axes
-            inside = (np.abs(local[:, 0]) < detector.half_x[module] + MARGIN) & (
-                np.abs(local[:, 1]) < detector.half_y[module] + MARGIN
-            )
-            hit |= inside & (r > beyond) & (r < before) & np.isfinite(half)
-    return hit
-
-
-def _half_turn(curvature: Floats, radius: Floats) -> Floats:
-    """Half the angle that a circle through the axis turns up to a radius; NaN where it does not get there."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.arcsin(0.5 * curvature * radius))

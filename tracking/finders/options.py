@@ -22,7 +22,6 @@ class BuildOptions:
             another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
         hole_hits: fewest clusters, on distinct layers, of a track that would have another one, were a module not
             known to be dead.
-        hole_score: mean score of its edges below which such a track of fewer than ``min_hits`` is dropped.
         overlap_distance: largest distance in mm between two clusters of a track on one layer, where
             modules overlap.
         overlap_score: score above which an edge ties such a second cluster to another cluster of the
@@ -36,7 +35,6 @@ class BuildOptions:
     min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)
     hole_hits: int = ranged(3, 3, 100)
-    hole_score: float = ranged(0.9, 0.0, 1.0)
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
     overlap_score: float = ranged(0.5, 0.0, 1.0)
 

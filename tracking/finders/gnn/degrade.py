@@ -14,9 +14,7 @@ from tracking.finders.gnn.options import DegradeOptions
 __all__ = ["DegradeOptions", "dead_mask", "degraded"]
 
 
-def dead_mask(
-    detector: Detector, options: DegradeOptions, rng: np.random.Generator
-) -> npt.NDArray[np.bool_]:
+def dead_mask(detector: Detector, options: DegradeOptions, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """(M,) which modules of an event are dead."""
     return rng.random(len(detector.layer_index)) < rng.uniform(0, options.dead_modules)
 

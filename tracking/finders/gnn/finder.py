@@ -122,15 +122,20 @@ class GraphSearch:
         """The search that options ask for about the beam of the detector's frame, with its pairs of layers."""
         pairs = layer_pairs(detector, skips=options.cone.skips)
         cone, window = options.cone.at_beam(detector.frame), options.window.at_beam(detector.frame)
-        holes = find_holes(detector, pairs)
-        return cls(detector, field, pairs, options.graph, cone, window, seed, threads, holes)
+        search = cls(detector, field, pairs, options.graph, cone, window, seed, threads)
+        return replace(search, holes=search._holes())
 
     def with_dead(self, modules: Sequence[int] | npt.NDArray[np.int64]) -> GraphSearch:
         """The same search where more modules are known to be dead, rows of the detector."""
         detector = self.detector.with_dead(modules)
         if detector is self.detector:
             return self
-        return replace(self, detector=detector, holes=find_holes(detector, self.pairs))
+        search = replace(self, detector=detector)
+        return replace(search, holes=search._holes())
+
+    def _holes(self) -> Holes | None:
+        softest = self.cone.min_pt if self.graph == "cone" else self.window.min_pt
+        return find_holes(self.detector, self.pairs, self.field, softest)
 
     def edges(self, hits: Hits) -> Edges:
         """Candidate edges of one event, and after them those over dead modules.
@@ -147,10 +152,7 @@ class GraphSearch:
         edges = search(hits, self.pairs)
         if self.holes is None:
             return edges
-        softest = self.cone.min_pt if self.graph == "cone" else self.window.min_pt
-        return with_hole_edges(
-            edges, hits, self.detector, self.field, softest, self.holes, len(self.pairs), search
-        )
+        return with_hole_edges(edges, hits, self.holes, len(self.pairs), search)
 
     def seeds(self, hits: Hits, edges: Edges) -> Seeds:
         """Pairs of these edges that agree, and the support that each edge has from its best pairs."""
@@ -263,7 +265,9 @@ class GraphFinder:
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
         if self.search.holes is not None:
-            tracks = with_short_tracks(tracks, hits, edges, scores, self.ranks, self.build, self.search.detector)
+            tracks = with_short_tracks(
+                tracks, hits, edges, scores, self.ranks, self.build, self.search.holes.dead
+            )
         clock.lap("build")
         if self.second is not None:
             rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)

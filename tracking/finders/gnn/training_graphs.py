@@ -87,9 +87,7 @@ def load_graphs(
         )  # fmt: skip
         rows = np.arange(len(hits))
         if part is graphs.train:
-            hits, rows = degraded(
-                hits, detector, faults, np.random.default_rng([options.seed, k, len(hits)])
-            )
+            hits, rows = degraded(hits, detector, faults, np.random.default_rng([options.seed, k, len(hits)]))
         if first is not None:
             left = np.setdiff1d(np.arange(len(hits)), first.find(hits).tracks.hits)
             hits, rows = hits.take(left), rows[left]
