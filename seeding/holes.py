@@ -39,8 +39,9 @@ class DeadModules:
     """Places of the dead modules of a detector.
 
     Attributes:
-        rows: (D,) of the detector; layer: (D,); barrel: (D,).
-        places: (D, 14) centre, axes x, y, z, and half lengths in mm, widened by :data:`MARGIN`.
+        rows: (D,) of the detector, by layer; layer: (D,); barrel: (D,).
+        places: (D, 15) centre, axes x, y, z, and half lengths in mm, widened by :data:`MARGIN`; and the centre's
+            radius times the cosine of the largest azimuth from it at which a hit may be on a track through it.
         n_layers: of the detector.
     """
 
@@ -51,14 +52,19 @@ class DeadModules:
     n_layers: int
 
     @classmethod
-    def of(cls, detector: Detector) -> DeadModules:
-        """Those of a detector."""
+    def of(cls, detector: Detector, bend: float) -> DeadModules:
+        """Those of a detector, for tracks of at most this curvature in 1/mm."""
         rows = np.asarray(detector.dead, dtype=np.int64)
+        rows = rows[np.argsort(detector.layer_index[rows], kind="stable")]
         half = np.stack([detector.half_x[rows], detector.half_y[rows]], axis=1) + MARGIN
         axes = np.swapaxes(detector.axes[rows], 1, 2).reshape(-1, 9)
         places = np.concatenate([detector.center[rows], axes, half], axis=1)
+        farthest = float(detector.layers.r_max.max())
+        reach = np.array([_half_width(place)[1] + _turn(bend, farthest) for place in places]).reshape(-1)
+        cosine = np.hypot(places[:, 0], places[:, 1]) * np.cos(np.minimum(reach, np.pi))
         return cls(
-            rows, detector.layer_index[rows], detector.barrel[rows], places, len(detector.layers)
+            rows, detector.layer_index[rows], detector.barrel[rows],
+            np.column_stack([places, cosine]), len(detector.layers),
         )  # fmt: skip
 
     def crossed(
@@ -89,12 +95,14 @@ class Holes:
 
     Attributes:
         pairs: inner and outer layers of the searches, each once; ``skipped`` is -2.
+        gaps: rows of the other pairs of layers that are some of these pairs, through the gap of a disk.
         middle: (P, L) of each of these pairs, the layers between that have dead modules.
         near: (L, BINS) azimuths from -pi on at which a hit of a layer may have an edge over a dead module.
     """
 
     dead: DeadModules
     pairs: LayerPairs
+    gaps: Ints
     middle: Bools
     near: Bools
 
@@ -109,7 +117,8 @@ def find_holes(detector: Detector, pairs: LayerPairs, field: float, min_pt: floa
     """
     if not detector.dead:
         return None
-    dead = DeadModules.of(detector)
+    bend = max_curvature(field, min_pt)
+    dead = DeadModules.of(detector, bend)
     searched = {
         (int(a), int(b)): int(between)
         for a, b, between in zip(pairs.inner, pairs.outer, pairs.skipped, strict=True)
@@ -127,8 +136,8 @@ def find_holes(detector: Detector, pairs: LayerPairs, field: float, min_pt: floa
     for p, pair in enumerate(rows.tolist()):
         between[p, sorted(middle[tuple(pair)])] = True
     over = LayerPairs(inner, outer, np.full(len(rows), -2, dtype=np.int32))
-    near = _near(detector, dead, over, between, max_curvature(field, min_pt))
-    return Holes(dead, over, between, near)
+    gaps = np.array([row for row, pair in enumerate(searched) if pair in middle], dtype=np.int64)
+    return Holes(dead, over, gaps, between, _near(detector, dead, over, between, bend))
 
 
 def _near(detector: Detector, dead: DeadModules, pairs: LayerPairs, middle: Bools, bend: float) -> Bools:
@@ -138,15 +147,10 @@ def _near(detector: Detector, dead: DeadModules, pairs: LayerPairs, middle: Bool
     layers = detector.layers
     near = np.zeros((len(layers), BINS), dtype=np.bool_)
     width = 2 * np.pi / BINS
-    signs = np.array([[sx, sy, 0.0] for sx in (-1.0, 1.0) for sy in (-1.0, 1.0)])
     for d, place in enumerate(dead.places):
-        corners = place[:3] + (signs[:, :2] * place[12:]) @ place[3:9].reshape(2, 3)
-        center = np.arctan2(place[1], place[0])
-        turns = np.arctan2(corners[:, 1], corners[:, 0]) - center
-        half = np.abs((turns + np.pi) % (2 * np.pi) - np.pi).max()
-        radius = np.hypot(*corners[:, :2].T)
+        center, half, radius = _half_width(place)
         # A circle through the beam line turns up to the radius r by asin(k r / 2).
-        own = _turn(bend, np.array([radius.min(), radius.max()]))
+        own = _turn(bend, radius)
         of_module = np.flatnonzero(middle[:, dead.layer[d]])
         for k in {*pairs.inner[of_module].tolist(), *pairs.outer[of_module].tolist()}:
             other = _turn(bend, np.array([layers.r_min[k], layers.r_max[k]]))
@@ -156,8 +160,19 @@ def _near(detector: Detector, dead: DeadModules, pairs: LayerPairs, middle: Bool
     return near
 
 
-def _turn(curvature: float, radius: Floats) -> Floats:
-    return np.arcsin(np.minimum(0.5 * curvature * radius, 1.0))
+def _half_width(place: Floats) -> tuple[float, float, Floats]:
+    """Azimuth of a module's centre, the largest from it to a corner, and its smallest and largest radius."""
+    signs = np.array([[sx, sy] for sx in (-1.0, 0.0, 1.0) for sy in (-1.0, 0.0, 1.0)])
+    points = place[:3] + (signs * place[12:14]) @ place[3:9].reshape(2, 3)
+    center = float(np.arctan2(place[1], place[0]))
+    turns = np.arctan2(points[:, 1], points[:, 0]) - center
+    radius = np.hypot(*points[:, :2].T)
+    half = float(np.abs((turns + np.pi) % (2 * np.pi) - np.pi).max())
+    return center, half, np.array([radius.min(), radius.max()])
+
+
+def _turn(curvature: float, radius: npt.ArrayLike) -> Floats:
+    return np.arcsin(np.minimum(0.5 * curvature * np.asarray(radius), 1.0))
 
 
 def with_hole_edges(
@@ -180,9 +195,10 @@ def with_hole_edges(
     keep = holes.dead.crossed(
         hits.position[source], found.curvature, found.cot_theta, holes.middle, found.pair, low, high
     )
-    # A disk's gap lets the same pair of hits be an edge without a hole.
-    known = edges.source.astype(np.int64) * len(hits) + edges.target
     chosen = np.flatnonzero(keep)
+    # A disk's gap lets the same pair of hits be an edge without a hole.
+    known = np.flatnonzero(np.isin(np.arange(n_pairs), holes.gaps)[edges.pair])
+    known = edges.source[known].astype(np.int64) * len(hits) + edges.target[known]
     chosen = chosen[~np.isin(source[chosen] * len(hits) + target[chosen], known)]
     moved = replace(
         found.take(chosen), source=source[chosen].astype(np.int32), target=target[chosen].astype(np.int32),
