@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.schema import check, check_ranges, check_types, ranged
+from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["BuildOptions"]
+__all__ = ["BuildOptions", "DeadOptions"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,27 @@ class BuildOptions:
         check_types("build", self)
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
         check_ranges("build", self)
+
+
+@dataclass(frozen=True)
+class DeadOptions:
+    """Modules that are known to be dead, over which edges are looked for and tracks may lack a cluster.
+
+    Attributes:
+        source: where they are known from: the ``header`` of the file; or the ``data`` besides, where a module has
+            no cluster in its first events and its ring has many; ``none``: they are not known.
+        events: largest number of events that they are found from.
+        chance: largest probability that any live module is called dead by chance.
+        modules: rows of the detector's modules that are dead besides, numbered from 0.
+    """
+
+    source: str = one_of("header", ("header", "data", "none"))
+    events: int = ranged(10, 1, 10_000)
+    chance: float = ranged(0.1, 0.0, 1.0)
+    modules: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_types("dead", self)
+        check_ranges("dead", self)
+        good = self.source != "none" or not self.modules
+        check("dead", "source", self.source, good, "header or data where modules are given")

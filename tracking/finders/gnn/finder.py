@@ -24,7 +24,7 @@ from tracking.finders.clock import StageClock
 from tracking.finders.finder import FinderInput
 from tracking.finders.gnn.fused import fuse_network
 from tracking.finders.gnn.graph import Features, candidate_edges, make_features
-from tracking.finders.gnn.network import load_network
+from tracking.finders.gnn.network import load_network, network_name
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
@@ -228,10 +228,11 @@ class GraphFinder:
             InputError: weights that cannot be used, or that are of another graph.
         """
         search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads)
-        network = network or fuse_network(load_network(options.gnn, options.graph))
+        name = network_name(options.gnn, options.graph, detector)
+        network = network or fuse_network(load_network(name, options.graph))
         ranks, later = layer_ranks(len(detector.layers), search.pairs), options.second_pass()
         second = None if later is None else cls.for_detector(detector, field, later)
-        return cls(search, network, ranks, options.build, options.gnn, second)
+        return cls(search, network, ranks, options.build, name, second)
 
     @property
     def training_seeds(self) -> frozenset[int]:
