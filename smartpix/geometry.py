@@ -8,7 +8,7 @@ direction. In a field along +z electrons then drift towards -y in the barrel, as
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -78,18 +78,27 @@ class Detector:
         columns: the columns of :data:`smartpix.schema.DETECTOR`, each (M,).
         where: what errors call the table; not kept.
         frame: positions and axes are those of the frame of this beam. The columns stay global.
+        dead: rows of modules that are known to give no clusters, ascending; searches look over them.
 
     Raises:
-        InputError: no table of a detector's modules, see :func:`smartpix.detector_checks.check_detector`.
+        InputError: no table of a detector's modules, see :func:`smartpix.detector_checks.check_detector`; dead
+            modules that it does not have.
     """
 
     columns: Mapping[str, npt.NDArray[np.generic]]
 
     where: InitVar[str] = "detector table"
     frame: BeamSpot = field(default=CENTRED, repr=False)
+    dead: tuple[int, ...] = field(default=(), repr=False)
 
     def __post_init__(self, where: str) -> None:
         check_detector(self.columns, where)
+        for row in self.dead:
+            if not 0 <= row < len(self):
+                raise InputError(
+                    f"{where}: module {row} is called dead and there are {len(self)} modules, numbered from 0; "
+                    "give rows of this table"
+                )
 
     def __len__(self) -> int:
         return len(self.columns["volume_id"])
@@ -278,6 +287,11 @@ class Detector:
     def at_beam(self, beam: BeamSpot) -> Detector:
         """The same modules, with positions and axes in the frame of a beam."""
         return self if beam == self.frame else replace(self, frame=beam)
+
+    def with_dead(self, rows: Iterable[int]) -> Detector:
+        """The same detector of which these modules are known to be dead, besides those that were."""
+        dead = tuple(sorted({*self.dead, *(int(row) for row in rows)}))
+        return self if dead == self.dead else replace(self, dead=dead)
 
     def to_global(self, module: npt.ArrayLike, local: Floats) -> Floats:
         """Points of the sensor frame in the global frame, or in that of :attr:`frame`.

@@ -13,6 +13,7 @@ import numpy as np
 from smartpix.io.events import Header, iterate
 from smartpix.schema import InputError
 from tracking.chain import Chain
+from tracking.dead_modules import with_dead_of_file
 from tracking.fit.beam_spot import FoundBeam, fit_beam_spot, joined_tracks, tracks_for_beam
 from tracking.options import RunOptions
 
@@ -86,12 +87,13 @@ def beam_spot_of_file(path: str | Path, chain: Chain, events: int) -> FoundBeam:
 
 
 def chain_of_file(path: str | Path, header: Header, options: RunOptions) -> tuple[Chain, FoundBeam | None]:
-    """The chain for a file, about the beam that the options ask for, and what was found of it in the data.
+    """The chain for a file, about the beam that the options ask for, and what was found of it in the data. Dead
+    modules are found in the data first, where the options ask for it.
 
     Raises:
         InputError: as :meth:`tracking.chain.Chain.for_header` and :func:`beam_spot_of_file`.
     """
-    chain = Chain.for_header(header, options)
+    chain = Chain.for_header(with_dead_of_file(path, header, options.dead), options)
     if options.beam.source != "data":
         return chain, None
     found = beam_spot_of_file(path, chain, options.beam.events)

@@ -31,12 +31,13 @@ from smartpix.merged.split import Splitter
 from smartpix.merged.splitter import choose_splitter
 from smartpix.notebook import one_line_and_table
 from smartpix.schema import InputError
+from tracking.dead_modules import with_known_dead
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import Finder
 from tracking.finders.gnn import finder as graph_finder
 from tracking.finders.gnn.finder import EdgeScorer, GraphFinder
 from tracking.finders.gnn.fused import FusedInteractionNetwork, fuse_network
-from tracking.finders.gnn.network import load_network
+from tracking.finders.gnn.network import load_network, network_name
 from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
@@ -147,6 +148,7 @@ class Chain:
                 f"{header!r:.80}"
             )
         torch.set_num_threads(options.threads)
+        header = with_known_dead(header, options.dead)
         if options.calibration:
             header = header.calibrated(read_calibration(options.calibration, header.detector))
         estimator = choose_estimator(
@@ -159,7 +161,8 @@ class Chain:
             report(line)
         if is_cold(search):
             log.info("compiling the kernels, which is done once and takes a minute or more")
-        network = fuse_network(load_network(options.gnn, options.graph))
+        name = network_name(options.gnn, options.graph, header.detector)
+        network = fuse_network(load_network(name, options.graph))
         beam = options.beam.spot if options.beam.source == "options" else header.beam_spot
         beam = options.cone.beam(beam)
         chain = cls(header.at_beam(beam), options, estimator, network, tuple(warnings), splitter, directions)

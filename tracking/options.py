@@ -25,7 +25,7 @@ from smartpix.schema import (
     ranged,
 )
 from tracking.finders.gnn.options import GRAPHS, PASSES, WIDE, DisplacedOptions
-from tracking.finders.options import BuildOptions
+from tracking.finders.options import BuildOptions, DeadOptions
 from tracking.fit.options import BeamOptions, FitOptions, VertexOptions
 from tracking.metrics.findable import MIN_LAYERS
 
@@ -59,7 +59,8 @@ class RunOptions:
         link_bits: bits of each of the 14 outputs that the chip sends, with quantised estimates; 0 sends
             all they have.
         graph: edges that the graph network scores and was trained on: ``cone`` or ``window``.
-        gnn: weights of the graph network, by name or path.
+        gnn: weights of the graph network, by name or path. Where modules are known to be dead, ``gnn`` is
+            ``gnn-holes``, which knows edges over them.
         passes: ``prompt``, or ``prompt,displaced``: a second pass over the hits that are left, for tracks
             far from the beam line.
         write: files of results besides ``tracks.root``: ``edges.root``, ``edges.parquet``,
@@ -68,6 +69,7 @@ class RunOptions:
             (docs/numbers.md).
         threads: threads of the estimates, the edges and the seeds. Results do not depend on it.
         beam: luminous region.
+        dead: modules that are known to be dead.
         split: clusters of several particles.
         mixture: hits of the end-caps with several possibilities of their direction.
         cone: cones of the graph's edges: :data:`tracking.finders.gnn.options.WIDE`, which are wider than
@@ -97,6 +99,7 @@ class RunOptions:
     findable_layers: int = ranged(MIN_LAYERS, 2, 100)
     threads: int = ranged(1, 1, 1024)
     beam: BeamOptions = field(default_factory=BeamOptions)
+    dead: DeadOptions = field(default_factory=DeadOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     mixture: MixtureOptions = field(default_factory=MixtureOptions)
     cone: ConeOptions = WIDE

@@ -37,6 +37,7 @@ _METADATA = fields(
         "provenance": optional(fields({}, more=True)),
         # A file need not tell all of it.
         "beam_spot": optional(fields({n: optional(real(*r[:2])) for n, r in ranges_of(BeamSpot).items()})),
+        "dead_modules": optional(items(whole(0, 2**31 - 1), 0, different=True)),
     },
     more=True,
 )
@@ -168,7 +169,8 @@ def check_header(path: Path, file: Any) -> EventFile:
         if sums is not None or "checksums" in meta
         else ()
     )
-    detector = Detector(table, f"{path}: detector")
+    dead = tuple(sorted(meta.get("dead_modules", ())))
+    detector = Detector(table, f"{path}: detector", dead=dead)
     slices = tuple(meta["slices"])
     schema.require(names, branch_types(slices, truth=False), str(path), "docs/formats.md lists the branches.")
     has_truth = any(name.startswith(("truth_", "particle_")) for name in names)

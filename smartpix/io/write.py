@@ -114,6 +114,8 @@ def write_events(
         "provenance": dict(header.origin) or origin(),
         "checksums": checksums.ALGORITHM,
     }
+    if header.detector.dead:
+        meta["dead_modules"] = list(header.detector.dead)
     types = branch_types(header.slices, truth=True, times=header.has_times)
     branches = {
         name: f"{'' if name == 'event' else 'var * '}{np.dtype(dtype)}" for name, dtype in types.items()

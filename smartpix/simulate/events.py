@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
+from smartpix.dead_modules import draw_dead_modules
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
@@ -61,8 +62,9 @@ def header(
 ) -> Header:
     """The file header for a simulation."""
     made_by = {"command": command, "events": n_events, "seed": seed, "options": asdict(options)}
+    dead = draw_dead_modules(len(detector), options.readout.dead_modules, seed)
     return Header(
-        detector=detector,
+        detector=detector.with_dead(dead),
         field=options.field,
         slices=options.readout.slices,
         made_by=made_by,
@@ -193,6 +195,8 @@ def simulate_event(
     """Sensor response, readout and clustering of one event's crossings (array of one event)."""
     # One stream of random numbers goes through the steps: their order makes the event.
     rng = np.random.default_rng([seed, event, RESPONSE])
+    if dead := draw_dead_modules(len(detector), options.readout.dead_modules, seed):
+        crossings = crossings.take(np.flatnonzero(~np.isin(crossings.module, dead)))
     local = detector.to_local(crossings.module, crossings.point)
     direction = detector.direction_to_local(crossings.module, crossings.momentum)
     late = _lateness(crossings, detector, options.readout, rng)

@@ -182,6 +182,8 @@ class ReadoutOptions:
         common_mode: standard deviation in e of a shift that all pixels of a module have in common, drawn for
             each slice and event.
         dead_pixels: share of pixels that read nothing, the same ones in every event.
+        dead_modules: share of modules that read nothing, the same ones in every event; the file's header names
+            them.
         slow_pixels: share of pixels whose slices are taken too early, by ``slow_delay``, likewise.
         slow_delay: by how much, in ps.
         adc_bits: bits of the logarithmic ADC, 2 to 8 (:func:`adc_levels`); 0 keeps the analogue charge.
@@ -201,6 +203,7 @@ class ReadoutOptions:
     threshold_scale: float = ranged(1.0, 0.1, 10.0)
     common_mode: float = ranged(0.0, 0.0, MOST_CHARGE, "e")
     dead_pixels: float = ranged(0.0, 0.0, 1.0)
+    dead_modules: float = ranged(0.0, 0.0, 1.0)
     slow_pixels: float = ranged(0.0, 0.0, 1.0)
     slow_delay: float = ranged(200.0, 0.0, 4000.0, "ps")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.schema import check, check_ranges, check_types, ranged
+from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["BuildOptions"]
+__all__ = ["BuildOptions", "DeadOptions"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class BuildOptions:
         min_hits: fewest clusters of a track, on distinct layers; three points make a helix.
         share_score: score above which an edge lets a path that is one cluster short of ``min_hits`` take
             another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
+        hole_hits: fewest clusters, on distinct layers, of a track that would have another one, were a module not
+            known to be dead.
         overlap_distance: largest distance in mm between two clusters of a track on one layer, where
             modules overlap.
         overlap_score: score above which an edge ties such a second cluster to another cluster of the
@@ -32,6 +34,7 @@ class BuildOptions:
     min_track_score: float = ranged(0.5, 0.0, 1.0)
     min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)
+    hole_hits: int = ranged(3, 3, 100)
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
     overlap_score: float = ranged(0.5, 0.0, 1.0)
 
@@ -39,3 +42,27 @@ class BuildOptions:
         check_types("build", self)
         check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
         check_ranges("build", self)
+
+
+@dataclass(frozen=True)
+class DeadOptions:
+    """Modules that are known to be dead, over which edges are looked for and tracks may lack a cluster.
+
+    Attributes:
+        source: where they are known from: the ``header`` of the file; or the ``data`` besides, where a module has
+            no cluster in its first events and its ring has many; ``none``: they are not known.
+        events: largest number of events that they are found from.
+        chance: largest probability that any live module is called dead by chance.
+        modules: rows of the detector's modules that are dead besides, numbered from 0.
+    """
+
+    source: str = one_of("header", ("header", "data", "none"))
+    events: int = ranged(10, 1, 10_000)
+    chance: float = ranged(0.1, 0.0, 1.0)
+    modules: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_types("dead", self)
+        check_ranges("dead", self)
+        good = self.source != "none" or not self.modules
+        check("dead", "source", self.source, good, "header or data where modules are given")

@@ -162,6 +162,7 @@ def event_truth(
     frame: BeamSpot = CENTRED,
     cluster: Ints | None = None,
     estimate: Estimate | None = None,
+    over_missing: bool = False,
 ) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
@@ -174,6 +175,9 @@ def event_truth(
         cluster: (N,) cluster row of each hit, each cluster there; None: every cluster gives one hit.
         estimate: of the hits. Where a cluster gives several, it tells whose each is
             (:func:`tracking.metrics.split_clusters.makers_of_parts`).
+        over_missing: whether hits of a particle that follow one another are a true edge also where a crossing
+            between them left no cluster, as on a dead module. Edge efficiencies are without these; networks
+            that look over dead modules learn with them.
 
     Raises:
         InputError: clusters give several hits, and there is no estimate of these, or not each hit's cluster.
@@ -222,7 +226,7 @@ def event_truth(
     charged, seen = made_of.charge != 0, n_layers >= min_layers
     accepted = made_of.accepted
     findable = accepted & seen
-    edges, made_by = _true_edges(part, particle[crossing], order[crossing], layer)
+    edges, made_by = _true_edges(part, particle[crossing], order[crossing], layer, over_missing)
     key = edges[:, 0] * (len(cluster) + 1) + edges[:, 1]
     unique, first = np.unique(key, return_inverse=True)
     edge_particle = np.zeros(len(unique), dtype=np.int64)
@@ -281,8 +285,12 @@ def nearest_distance(eta: Floats, phi: Floats, others: npt.NDArray[np.bool_]) ->
     return distance
 
 
-def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.int32]) -> tuple[Ints, Ints]:
-    """(E, 2) cluster rows and (E,) particle rows of consecutive crossings on two layers."""
+def _true_edges(
+    hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.int32], over_missing: bool = False
+) -> tuple[Ints, Ints]:
+    """(E, 2) cluster rows and (E,) particle rows of consecutive crossings on two layers; ``over_missing``: of
+    those that left clusters.
+    """
     sort = np.lexsort((order, particle))
     hit, particle, order = hit[sort], particle[sort], order[sort]
     if len(hit) == 0:
@@ -292,7 +300,9 @@ def _true_edges(hit: Ints, particle: Ints, order: Ints, layer: npt.NDArray[np.in
     first = np.flatnonzero(new_run)
     last = np.concatenate([first[1:], [len(hit)]]) - 1
     # A run follows the one before if it is the same particle's and no crossing is missing in between.
-    follows = (particle[first[1:]] == particle[first[:-1]]) & (order[first[1:]] - order[last[:-1]] <= 1)
+    follows = particle[first[1:]] == particle[first[:-1]]
+    if not over_missing:
+        follows &= order[first[1:]] - order[last[:-1]] <= 1
     pairs, who = [], []
     size = last - first + 1
     widest = int(size.max())

@@ -11,7 +11,12 @@ from seeding.hits import Hits
 from smartpix.geometry import Detector
 from tracking.finders.gnn.options import DegradeOptions
 
-__all__ = ["DegradeOptions", "degraded"]
+__all__ = ["DegradeOptions", "dead_mask", "degraded"]
+
+
+def dead_mask(detector: Detector, options: DegradeOptions, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """(M,) which modules of an event are dead."""
+    return rng.random(len(detector.layer_index)) < rng.uniform(0, options.dead_modules)
 
 
 def degraded(
@@ -23,7 +28,7 @@ def degraded(
     Returns:
         The hits, and of each the row it had, -1 for those that were added.
     """
-    dead = rng.random(len(detector.layer_index)) < rng.uniform(0, options.dead_modules)
+    dead = dead_mask(detector, options, rng)
     rows = np.flatnonzero(~dead[hits.module])
     # Copies look like real clusters, so that the network cannot tell them by their shape.
     copied = rng.choice(rows, int(rng.uniform(0, options.noise) * len(rows))) if len(rows) else rows

@@ -4,6 +4,7 @@ these steps together: the chain, the plug-in for ACTS, the training and the benc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from dataclasses import field as dataclass_field
 from typing import Protocol
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from seeding.edges import Edges
 from seeding.hits import Hits
+from seeding.holes import Holes, find_holes, with_hole_edges
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from seeding.seeds import Seeds, find_seeds
 from seeding.table import is_straight
@@ -24,10 +26,11 @@ from tracking.finders.clock import StageClock
 from tracking.finders.finder import FinderInput
 from tracking.finders.gnn.fused import fuse_network
 from tracking.finders.gnn.graph import Features, candidate_edges, make_features
-from tracking.finders.gnn.network import load_network
+from tracking.finders.gnn.network import load_network, network_name
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
+from tracking.finders.short_tracks import with_short_tracks
 from tracking.finders.tracks import GraphSize, Tracks
 
 __all__ = [
@@ -101,6 +104,7 @@ class GraphSearch:
         detector: of the hits; field: along z in T; pairs: layers that follow each other.
         graph: ``cone`` or ``window``; cone, window, seed: options of these steps.
         threads: of the edges, the seeds and the scores; the results do not depend on it.
+        holes: searches over the dead modules of the detector; None: it has none.
     """
 
     detector: Detector
@@ -111,6 +115,7 @@ class GraphSearch:
     window: WindowOptions = dataclass_field(default_factory=WindowOptions)
     seed: SeedOptions = dataclass_field(default_factory=SeedOptions)
     threads: int = 1
+    holes: Holes | None = None
 
     @classmethod
     def for_detector(
@@ -130,17 +135,37 @@ class GraphSearch:
             )
         cone = options.cone.at_beam(beam, detector.across if beam.distance else 0.0)
         window = options.window.at_beam(beam)
-        return cls(detector, field, pairs, options.graph, cone, window, seed, threads)
+        search = cls(detector, field, pairs, options.graph, cone, window, seed, threads)
+        return replace(search, holes=search._holes())
+
+    def with_dead(self, modules: Sequence[int] | npt.NDArray[np.int64]) -> GraphSearch:
+        """The same search where more modules are known to be dead, rows of the detector."""
+        detector = self.detector.with_dead(modules)
+        if detector is self.detector:
+            return self
+        search = replace(self, detector=detector)
+        return replace(search, holes=search._holes())
+
+    def _holes(self) -> Holes | None:
+        softest = self.cone.min_pt if self.graph == "cone" else self.window.min_pt
+        return find_holes(self.detector, self.pairs, self.field, softest)
 
     def edges(self, hits: Hits) -> Edges:
-        """Candidate edges of one event.
+        """Candidate edges of one event, and after them those over dead modules.
 
         Raises:
             InputError: as :func:`tracking.finders.gnn.graph.candidate_edges`.
         """
-        return candidate_edges(
-            hits, self.detector, self.pairs, self.field, self.graph, self.cone, self.window, self.threads
-        )
+
+        def search(some: Hits, pairs: LayerPairs) -> Edges:
+            return candidate_edges(
+                some, self.detector, pairs, self.field, self.graph, self.cone, self.window, self.threads
+            )
+
+        edges = search(hits, self.pairs)
+        if self.holes is None:
+            return edges
+        return with_hole_edges(edges, hits, self.holes, len(self.pairs), search)
 
     def seeds(self, hits: Hits, edges: Edges) -> Seeds:
         """Pairs of these edges that agree, and the support that each edge has from its best pairs."""
@@ -216,10 +241,11 @@ class GraphFinder:
             InputError: weights that cannot be used, or that are of another graph.
         """
         search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads)
-        network = network or fuse_network(load_network(options.gnn, options.graph))
+        name = network_name(options.gnn, options.graph, detector)
+        network = network or fuse_network(load_network(name, options.graph))
         ranks, later = layer_ranks(len(detector.layers), search.pairs), options.second_pass()
         second = None if later is None else cls.for_detector(detector, field, later)
-        return cls(search, network, ranks, options.build, options.gnn, second)
+        return cls(search, network, ranks, options.build, name, second)
 
     @property
     def training_seeds(self) -> frozenset[int]:
@@ -252,6 +278,10 @@ class GraphFinder:
         outside = self.network.outside(features)
         clock.lap("graph")
         tracks = build_tracks(hits, edges, scores, self.ranks, self.build)
+        if self.search.holes is not None:
+            tracks = with_short_tracks(
+                tracks, hits, edges, scores, self.ranks, self.build, self.search.holes.dead
+            )
         clock.lap("build")
         if self.second is not None:
             rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from smartpix.geometry import Detector
 from smartpix.networks.fused import check_shapes
 from smartpix.networks.options import WIDEST
 from smartpix.networks.weights import REPAIR, load_arrays, load_weights
@@ -138,6 +139,13 @@ class InteractionNetwork(EdgeNetwork):
 
 SHIPPED = {"cone": "gnn", "window": "gnn-window"}
 """Weights by the edges they score."""
+OVER_HOLES = {"gnn": "gnn-holes"}
+"""Weights that took over from others and know edges over dead modules."""
+
+
+def network_name(name: str, graph: str, detector: Detector) -> str:
+    """The weights that take the place of some where modules of the detector are known to be dead."""
+    return OVER_HOLES.get(name, name) if detector.dead and graph == "cone" else name
 
 
 def load_network(name: str = "gnn", graph: str | None = None) -> InteractionNetwork:

@@ -105,6 +105,10 @@ class TrainGnnOptions:
         cone: cones of the edges.
         window: window of the edges.
         degrade: faults of the events that are trained on. Held-out events stay as they are.
+        holes: whether the dead modules of the events that are trained on are known: they are looked over, and
+            hits on either side of one that a particle crossed are a true edge. Else they are not, as where
+            nobody knows that they are dead.
+        start: weights, by name or path, that the training starts from; empty: none. Its sizes are theirs.
     """
 
     epochs: int = 30
@@ -129,6 +133,8 @@ class TrainGnnOptions:
     cone: ConeOptions = WIDE
     window: WindowOptions = field(default_factory=WindowOptions)
     degrade: DegradeOptions = field(default_factory=DegradeOptions)
+    holes: bool = False
+    start: str = ""
 
     def __post_init__(self) -> None:
         check_types("train gnn", self)

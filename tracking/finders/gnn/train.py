@@ -16,9 +16,10 @@ from torch_geometric.data import Data
 
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output
+from smartpix.schema import InputError
 from tracking.finders.gnn.epochs import Epoch, mean_loss, screen_cut, screened, standardise, train_epoch
 from tracking.finders.gnn.evaluate import calibrate, evaluate
-from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
+from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork, load_network
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, n_edges
 from tracking.finders.training import EpochLoss, Fit, checkpoint_path, made_with, n_parameters, save_trained
@@ -53,7 +54,11 @@ def train_gnn(
     graphs = graphs_of_files(files, options, report)
     torch.manual_seed(options.seed)
     network = InteractionNetwork(options.hidden, options.passes, options.screen)
-    standardise(network, graphs.train)
+    if options.start:
+        # With its scales, which its weights are for.
+        _take_over(network, options)
+    else:
+        standardise(network, graphs.train)
     edges = [n_edges(part) for part in (graphs.train, graphs.validation, graphs.test)]
     settings = made_with(options, files, edges=edges)
     n_epochs = _fit(network, graphs, options, checkpoint_path(output), settings, report)
@@ -67,6 +72,21 @@ def train_gnn(
     }
     save_trained(output, network, ARCHITECTURE, options, files, metrics)
     return metrics
+
+
+def _take_over(network: InteractionNetwork, options: TrainGnnOptions) -> None:
+    """Give a network the weights that it is to start from.
+
+    Raises:
+        InputError: as :func:`load_network`, or weights of another size.
+    """
+    values, asked = load_network(options.start, options.graph).state_dict(), network.state_dict()
+    if {k: v.shape for k, v in values.items()} != {k: v.shape for k, v in asked.items()}:
+        raise InputError(
+            f"train gnn: the weights {options.start} to start from are of another size than hidden = "
+            f"{options.hidden}, passes = {options.passes} and screen = {options.screen}; give theirs"
+        )
+    network.load_state_dict(values)
 
 
 def _fit(

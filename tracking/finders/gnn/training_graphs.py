@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,14 @@ from torch_geometric.data import Data
 
 from seeding.hits import estimated_hits
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
+from smartpix.dead_modules import without_modules
 from smartpix.estimate.choose import choose_estimator
 from smartpix.estimate.conditions import readout_untold, training_differs
 from smartpix.estimate.options import EstimateWeights
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.merged.splitter import choose_splitter
 from smartpix.schema import InputError
-from tracking.finders.gnn.degrade import degraded
+from tracking.finders.gnn.degrade import dead_mask, degraded
 from tracking.finders.gnn.finder import GraphFinder, GraphSearch
 from tracking.finders.gnn.graph import make_graph
 from tracking.finders.gnn.options import WIDE, TrainGnnOptions
@@ -28,6 +29,9 @@ from tracking.metrics import edge_labels, event_truth
 log = logging.getLogger(__name__)
 
 __all__ = ["Graphs", "graphs_of_files", "load_graphs", "n_edges"]
+
+KNOWN = 1
+"""Stream of the random numbers of dead modules that are known."""
 
 
 @dataclass(frozen=True)
@@ -64,26 +68,30 @@ def load_graphs(
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()
     for k, (_, events) in enumerate(iterate(path, step=1)):
-        record = events[0]
-        hits = estimated_hits(record["clusters"], header, estimator, splitter=splitter)
-        truth = event_truth(
-            record["clusters"], record["particles"], hits.layer, frame=detector.frame, cluster=hits.cluster,
-            estimate=hits.estimate,
-        )  # fmt: skip
+        record, faults = events[0], options.degrade
         from_end = opened.n_events - 1 - k
         part = (
             # The last events of each file, always the same: no event of the report is ever trained on.
             graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
         )
+        clusters, dead = record["clusters"], np.zeros(0, dtype=np.int64)
+        if options.holes and part is graphs.train:
+            # Where they are known, they are dead before anything is made of the clusters.
+            rng = np.random.default_rng([options.seed, k, len(clusters), KNOWN])
+            dead, faults = np.flatnonzero(dead_mask(detector, faults, rng)), replace(faults, dead_modules=0.0)
+            clusters = without_modules(clusters, dead)
+        hits = estimated_hits(clusters, header, estimator, splitter=splitter)
+        truth = event_truth(
+            clusters, record["particles"], hits.layer, frame=detector.frame, cluster=hits.cluster,
+            estimate=hits.estimate, over_missing=options.holes,
+        )  # fmt: skip
         rows = np.arange(len(hits))
         if part is graphs.train:
-            hits, rows = degraded(
-                hits, detector, options.degrade, np.random.default_rng([options.seed, k, len(hits)])
-            )
+            hits, rows = degraded(hits, detector, faults, np.random.default_rng([options.seed, k, len(hits)]))
         if first is not None:
             left = np.setdiff1d(np.arange(len(hits)), first.find(hits).tracks.hits)
             hits, rows = hits.take(left), rows[left]
-        edges = search.edges(hits)
+        edges = search.with_dead(dead).edges(hits)
         if len(edges) == 0:
             continue
         features = search.features(hits, edges, search.seeds(hits, edges))
