@@ -311,10 +311,20 @@ def _network_numbers(events: Sequence[LabelledEvent], fixed: Trained, plain: Tra
 
 
 def edge_auc(trained: Trained, events: Sequence[LabelledEvent], options: SectorOptions) -> float:
-    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one."""
+    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one.
+
+    Raises:
+        InputError: all edges are of one kind, or there are none.
+    """
     made = [labelled_sectors(event, options)[1:] for event in events]
     logits = np.concatenate([trained.logits(batch)[batch.valid] for batch, _ in made])
     label = np.concatenate([of[batch.valid] for batch, of in made])
+    n_true = int(label.sum())
+    if n_true in (0, len(label)):
+        raise InputError(
+            f"trigger: the events' sectors have {n_true} true and {len(label) - n_true} false edges, and edges of both "
+            f"kinds are needed to tell them apart; give events with more particles"
+        )
     return float(roc_auc_score(label, logits))
 
 
