@@ -34,6 +34,7 @@ from smartpix.link.samples import link_clusters
 from smartpix.networks.weights import describe_weights
 from smartpix.schema import InputError, check, quoted
 from tracking.bench.events import records_with_truth, simulated
+from tracking.bench.finding import check_fresh
 from tracking.bench.link_chain import Judged, decoded_records, differs, judged_chain, less
 from tracking.chain import Chain
 from tracking.finders.training import event_seed
@@ -150,6 +151,7 @@ def _bench(
         )
     header = open_events(path).header
     chain = Chain.for_header(header, RunOptions(), report)
+    check_fresh("bench link", event_seed(path), {"chain": chain.finder.training_seeds})
     adc, slices, detector = adc_of(header), chain.estimator.slices, chain.header.detector
     records = list(records_with_truth([path], n_events))
     flat = [flatten(record["clusters"], slices) for record in records]

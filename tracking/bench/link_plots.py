@@ -83,7 +83,7 @@ def _panel(axis: Any, key: str, label: str, codes: Mapping[str, Any], result: Ma
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(plain)
     axis.yaxis.set_major_formatter(plain)
-    axis.set_xlabel("bits of a cluster, without its place", fontsize=11)
+    axis.set_xlabel("bits of a cluster of the innermost layer, without its place", fontsize=11)
     axis.set_ylabel(label, fontsize=11)
     above = axis.secondary_xaxis(
         "top", functions=(lambda b: per_bit * (b + place), lambda r: r / per_bit - place)

@@ -109,6 +109,8 @@ def bench_trigger(
     options = options or BenchTriggerOptions()
     fixed, plain = load_trained(options.weights), load_trained(options.float_weights)
     _check_weights(options, fixed, plain)
+    # Before an event is simulated or found in: no interval is longer than a sector has edges.
+    size = LogicOptions(nodes=fixed.sectors.nodes, edges=fixed.sectors.edges, interval=options.interval)
     with tempfile.TemporaryDirectory() as folder:
         if file is None:
             report(f"simulating {options.events} events of pile-up {PILEUP}")
@@ -121,7 +123,7 @@ def bench_trigger(
         check_fresh("bench trigger", seed, {name: training_seeds(f) for name, f in finders.items()})
     events = [_labelled(sample, k, fixed.graph) for k in range(len(sample.events))]
     network = _network_numbers(events, fixed, plain)
-    network |= _logic(events, fixed, options, report) if options.logic else _no_logic()
+    network |= _logic(events, fixed, size, options.n_sectors, report) if options.logic else _no_logic()
     runs = find_in_turn(finders, sample, report, repeats=1)
     rows = {
         name: pt_rates(judge(sample.events, run[0].tracks)) | {"ms": sum(median_ms(run).values())}
@@ -129,12 +131,11 @@ def bench_trigger(
     }
     report("sectors of other sizes")
     sectors = sector_numbers(events, fixed.sectors)
-    clock_ns = LogicOptions.clock_ns
     return {
         "n_events": len(sample.events),
         "data": made_by,
         "network": network,
-        "rate": design_rate(sectors["n_used"], sectors["n_sectors"], options.interval, clock_ns),
+        "rate": design_rate(sectors["n_used"], sectors["n_sectors"], size.interval, size.clock_ns),
         "sectors": sectors | rows["trigger"],
         "finders": rows,
         "curve": sector_curve(events, fixed.sectors),
@@ -310,10 +311,20 @@ def _network_numbers(events: Sequence[LabelledEvent], fixed: Trained, plain: Tra
 
 
 def edge_auc(trained: Trained, events: Sequence[LabelledEvent], options: SectorOptions) -> float:
-    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one."""
+    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one.
+
+    Raises:
+        InputError: all edges are of one kind, or there are none.
+    """
     made = [labelled_sectors(event, options)[1:] for event in events]
     logits = np.concatenate([trained.logits(batch)[batch.valid] for batch, _ in made])
     label = np.concatenate([of[batch.valid] for batch, of in made])
+    n_true = int(label.sum())
+    if n_true in (0, len(label)):
+        raise InputError(
+            f"trigger: the events' sectors have {n_true} true and {len(label) - n_true} false edges, and edges of both "
+            f"kinds are needed to tell them apart; give events with more particles"
+        )
     return float(roc_auc_score(label, logits))
 
 
@@ -327,7 +338,8 @@ LOGIC_KEYS = ("luts", "ffs", "latency_cycles", "ii_cycles", "rtl_mismatches", "n
 def _logic(
     events: Sequence[LabelledEvent],
     fixed: Trained,
-    options: BenchTriggerOptions,
+    size: LogicOptions,
+    n_sectors: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     from tracking.finders.trigger.logic import bench_graphs, write_logic
@@ -335,9 +347,7 @@ def _logic(
     assert isinstance(fixed.network, whole.FixedInteraction)
     batches: list[SectorBatch] = [labelled_sectors(event, fixed.sectors)[1] for event in events]
     # Some of every event, and each other than the one before.
-    graphs = bench_graphs(fixed.network, batches, options.n_sectors)
-    sectors = fixed.sectors
-    size = LogicOptions(nodes=sectors.nodes, edges=sectors.edges, interval=options.interval)
+    graphs = bench_graphs(fixed.network, batches, n_sectors)
     with tempfile.TemporaryDirectory() as folder:
         facts = write_logic(fixed.network, Path(folder) / "logic", graphs, size, report)
     return {name: facts[name] for name in LOGIC_KEYS[:-1]} | {"n_rtl_sectors": facts["n_sectors"]}

@@ -9,6 +9,7 @@ from smartpix.clusters import flatten
 from smartpix.io.events import open_events
 from smartpix.link.codes import coded
 from smartpix.link.images import adc_of, with_charge
+from smartpix.networks.weights import describe_weights
 from smartpix.schema import InputError
 from tests.helpers import REPOSITORY
 from tracking.bench import link as module
@@ -75,6 +76,11 @@ def test_every_code_is_measured(monkeypatch, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             module.bench_link(SAMPLE, [SAMPLE], (), 1, 5, retrained={code: weights})
+    learned_from = describe_weights("gnn")["data"][0]["seed"]
+    asked = iter([1, *[learned_from] * 9])
+    monkeypatch.setattr(module, "event_seed", lambda path: next(asked))
+    with pytest.raises(InputError, match=f"'chain' was trained on events of seed {learned_from}"):
+        module.bench_link(SAMPLE, [SAMPLE], (), 1, 5)
     seeds = iter([1, *[2] * 9])
     monkeypatch.setattr(module, "event_seed", lambda path: next(seeds))
     result = module.bench_link(SAMPLE, [SAMPLE], (), 1, 5, retrained={"float": shipped})

@@ -1,6 +1,7 @@
 """The benchmark of the trigger on the embedded sample, with a network that was trained for a moment."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tracking.bench.trigger import (
     LOGIC_KEYS,
     BenchTriggerOptions,
     bench_trigger,
+    edge_auc,
     pt_rates,
     sector_numbers,
     trigger_table,
@@ -27,6 +29,7 @@ from tracking.finders.finder import FinderInput
 from tracking.finders.trigger import logic
 from tracking.finders.trigger.dataset import labelled_events
 from tracking.finders.trigger.options import SectorOptions, TrainTriggerOptions, TriggerGraphOptions
+from tracking.finders.trigger.scores import load_trained
 from tracking.finders.trigger.sectors import make_sectors
 from tracking.finders.trigger.train import train_trigger
 from tracking.fit.tracks import FitOptions, fit_tracks
@@ -126,6 +129,15 @@ def test_sector_numbers_are_those_of_loops():
     assert 0 < numbers["strict"] <= numbers["whole"] < 1
 
 
+def test_edges_of_one_kind_have_no_area():
+    trained = load_trained("trigger")
+    (event,) = labelled_events(SAMPLE, trained.graph)[:1]
+    assert 0.9 < edge_auc(trained, [event], trained.sectors) <= 1
+    none = replace(event, particle=np.full_like(event.particle, -1))
+    with pytest.raises(InputError, match=r"have 0 true and [1-9][0-9]* false edges"):
+        edge_auc(trained, [none], trained.sectors)
+
+
 def test_rates_count_particles_above_a_momentum():
     sample = load_sample(SAMPLE, 1)
     (event,), header = sample.events, sample.header
@@ -156,6 +168,10 @@ def test_weights_that_cannot_be_compared_are_refused(weights, capsys):
     plain, fixed, _ = weights
     with pytest.raises(InputError, match="weights in whole numbers"):
         bench_trigger(SAMPLE, BenchTriggerOptions(str(plain), str(plain)), lambda line: None)
+    with pytest.raises(InputError, match="interval must be at most the number of edges and is 57"):
+        bench_trigger(
+            SAMPLE, BenchTriggerOptions(str(fixed), str(plain), interval=57, logic=False), lambda line: None
+        )
     description = json.loads(plain.with_suffix(".json").read_text())
     other = description["options"] | {"sectors": description["options"]["sectors"] | {"n_phi": 25}}
     save_description(plain, description | {"options": other})

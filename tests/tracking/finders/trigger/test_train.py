@@ -184,3 +184,10 @@ def test_options_of_the_other_network_are_refused(capsys, tmp_path):
     command = ["train", "gnn", str(SAMPLE), "--network", "interaction", "--passes", "2"]
     assert main([*command, "-o", str(tmp_path / "w.safetensors")]) == 1
     assert "passes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bits", [1, 17, 57])
+def test_bits_that_no_network_has_are_told_before_events_are_read(bits):
+    with pytest.raises(InputError, match=f"train trigger: bits must be (0 or )?from . to 16 and is {bits}"):
+        TrainTriggerOptions(bits=bits)
+    assert TrainTriggerOptions(bits=2).bits == 2
