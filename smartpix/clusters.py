@@ -70,7 +70,7 @@ class FlatClusters:
     @property
     def bare(self) -> npt.NDArray[np.bool_]:
         """(C,) hits without pixels: a position and its sigma are all that is known of them."""
-        return self.counts == 0
+        return np.asarray(self.counts == 0)
 
     @cached_property
     def outlines(self) -> Outlines:

@@ -47,7 +47,7 @@ __all__ = [
 
 GROUP = "smartpix.formats"
 """Entry points of other packages' formats."""
-BUILT_IN = {
+BUILT_IN: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (trackml, acts_csv, acts_root, edm4hep, colliderml, allpix, timepix)
 }

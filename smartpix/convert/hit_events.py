@@ -89,7 +89,8 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
 
 def _pitch_sigma(detector: Detector, module: npt.NDArray[np.int32]) -> Floats:
     """(H, 2) standard deviation of a place that is anywhere within a pixel, mm."""
-    return np.stack([detector.pitch_x[module], detector.pitch_y[module]], axis=1) / np.sqrt(12.0)
+    pitch = np.stack([detector.pitch_x[module], detector.pitch_y[module]], axis=1)
+    return np.asarray(pitch / np.sqrt(12.0))
 
 
 def _truth_of(truth: Truth | None, rows: Ints) -> Truth | None:

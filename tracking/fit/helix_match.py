@@ -133,7 +133,7 @@ def _distance(helix: Any, theta: float, reach: Any, point: Any) -> float:
     ox, oy, oz = point[0] - x, point[1] - y, point[2] - z
     along = sine * (ox * tx + oy * ty) + helix[6] * oz
     square = ox * ox + oy * oy + oz * oz - along * along
-    return np.sqrt(max(square, 0.0)) / allowed
+    return float(np.sqrt(max(square, 0.0)) / allowed)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

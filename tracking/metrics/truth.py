@@ -74,7 +74,8 @@ class Particles:
     @property
     def accepted(self) -> npt.NDArray[np.bool_]:
         """(P,) charged, of pT above MIN_PT and |eta| below MAX_ETA."""
-        return (self.charge != 0) & (self.pt > MIN_PT) & (np.abs(self.eta) < MAX_ETA)
+        accepted = (self.charge != 0) & (self.pt > MIN_PT) & (np.abs(self.eta) < MAX_ETA)
+        return np.asarray(accepted)
 
 
 def particles_of(records: ak.Array, frame: BeamSpot = CENTRED) -> Particles:

@@ -93,7 +93,8 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
     )
     refused(good | {"_PixelHits_particle": [[{"index": 7, "collectionID": 9}] * len(r) for r in good["PixelHits"]]},
             "links to particle 7, and the event has 2")  # fmt: skip
-    refused(good | {"_PixelHits_particle": [[], []]}, "has 0 links for 3 hits")
+    one_link = [[{"index": 0, "collectionID": 9}], []]
+    refused(good | {"_PixelHits_particle": one_link}, "has 1 links for 3 hits")
     # One sensor by its number, two modules by the places: the table is of another detector.
     one = [[{**h, "cellID": 0x21} for h in rows] for rows in good["PixelHits"]]
     refused(columns(PixelHits=one), "hits of one sensor of PixelHits .* lie on several modules",
