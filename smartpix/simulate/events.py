@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
-from smartpix.dead_modules import draw_dead_modules
+from smartpix.dead_modules import draw_dead_modules, without_modules
 from smartpix.extras import import_acts, missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
@@ -195,8 +195,6 @@ def simulate_event(
     """Sensor response, readout and clustering of one event's crossings (array of one event)."""
     # One stream of random numbers goes through the steps: their order makes the event.
     rng = np.random.default_rng([seed, event, RESPONSE])
-    if dead := draw_dead_modules(len(detector), options.readout.dead_modules, seed):
-        crossings = crossings.take(np.flatnonzero(~np.isin(crossings.module, dead)))
     local = detector.to_local(crossings.module, crossings.point)
     direction = detector.direction_to_local(crossings.module, crossings.momentum)
     late = _lateness(crossings, detector, options.readout, rng)
@@ -226,6 +224,10 @@ def simulate_event(
         options.readout.slices,
         shift,
     )
+    # Last, so that all else is as it is without dead modules.
+    if dead := draw_dead_modules(len(detector), options.readout.dead_modules, seed):
+        clusters = without_modules(clusters, dead)
+        clusters["hit_id"] = np.arange(len(clusters), dtype=np.int64)
     return one_event(event, clusters, _particle_records(crossings.particles, particle_id))
 
 

@@ -5,7 +5,7 @@ field.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,11 +49,6 @@ class Crossings:
     beta: npt.NDArray[np.float64]
     time: npt.NDArray[np.float64]
     particles: Particles
-
-    def take(self, rows: npt.NDArray[np.int64]) -> Crossings:
-        """Some of the crossings, of the same particles."""
-        columns = (column.name for column in fields(self) if column.name != "particles")
-        return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
 
 def generic_detector(

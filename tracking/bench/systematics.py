@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibration import Calibration
-from smartpix.clusters import one_event
+from smartpix.cluster_records import one_event
 from smartpix.estimate.base import truth_targets
 from smartpix.estimate.quality import pull_width
 from smartpix.geometry import Detector

@@ -131,3 +131,10 @@ def test_pileup_comes_from_how_the_file_was_made():
     assert metrics.pileup_of(made(pileup=200, gun=10)) is None
     for unknown in ({}, {"options": None}, {"options": {"generate": 3}}, made(), made(pileup="many")):
         assert metrics.pileup_of(unknown) is None
+
+
+def test_hits_on_either_side_of_a_missing_crossing_are_a_true_edge_on_request():
+    # The crossing of order 1 left no cluster; layers 0, 2, 3.
+    event = event_of([[(7, 1.0, 0)], [(7, 1.0, 2)], [(7, 1.0, 3)]], TRACK, [0, 2, 3])
+    assert metrics.event_truth(*event).edges.tolist() == [[1, 2]]
+    assert metrics.event_truth(*event, over_missing=True).edges.tolist() == [[0, 1], [1, 2]]

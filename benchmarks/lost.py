@@ -1,0 +1,281 @@
+"""Which particles the chain loses: behind dead modules, below 0.5 GeV, and electrons; writes
+benchmarks/results/lost.json.
+
+    python benchmarks/lost.py [--folder FOLDER] [--json] [PART ...]
+
+Events that are not in the folder are simulated, each sample with a seed of its own that no training has.
+
+``dead``: at pile-up 200 each module is dead with a probability of 2 or 5 %, by a seed of its own; its clusters are
+taken away. Counted are particles that were findable before (docs/numbers.md), with clusters on four layers of the
+whole detector, and those with a track of what is left. Fakes are of all tracks above 0.5 GeV. ``unknown``: nobody
+knows of the dead modules; ``known``: the header does; ``found``: they are found in the same events. ``whole`` is
+without dead modules, with both networks.
+
+``soft``: the same definition of findable with another range of pT, for several ``cone.min_pt``.
+
+``electrons`` and ``pions``: of a gun, alone in the detector; efficiency, and the pulls of q/p of found ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+
+from smartpix.dead_modules import find_dead_modules, without_modules
+from smartpix.geometry import Detector
+from smartpix.io.events import iterate, open_events
+from smartpix.schema import InputError
+from smartpix.simulate.options import GenerateOptions
+from tracking.bench.events import simulated_as
+from tracking.chain import Chain, EventResult
+from tracking.fit.resolution import pull_width, residuals_and_pulls, resolution
+from tracking.metrics import MAX_ETA, MIN_LAYERS, MIN_PT, EventTruth, TrackScore, event_truth, score_tracks
+from tracking.options import RunOptions, from_mapping
+
+RESULTS = Path(__file__).resolve().parent / "results" / "lost.json"
+DEAD_SEED = 9402
+LEAST_PT = 0.5
+"""GeV: fitted pT of tracks that count among the fakes beside dead modules."""
+SAMPLES = {
+    "pu200-test": (GenerateOptions(pileup=200), 4, 642001),
+    "electrons-test": (
+        GenerateOptions(pileup=0, gun=600, gun_kind="electron", gun_pt=(0.9, 2.0), max_eta=MAX_ETA), 5, 644001,
+    ),
+    "pions-test": (GenerateOptions(pileup=0, gun=600, gun_pt=(0.3, 1.0), max_eta=MAX_ETA), 5, 644201),
+}  # fmt: skip
+"""Particles, number of events, seed."""
+BINS = ((0.2, 0.3), (0.3, 0.5), (0.5, 0.9), (0.9, 2.0))
+REGIONS = ((0.0, MAX_ETA), (MAX_ETA, 4.0))
+Judged = tuple[ak.Record, EventResult, EventTruth, TrackScore]
+
+
+def sample(name: str, folder: Path) -> Path:
+    """The file of a sample, made unless it is there.
+
+    Raises:
+        InputError: there is a file with another seed.
+    """
+    generate, n_events, seed = SAMPLES[name]
+    path = folder / f"{name}.root"
+    if not path.exists():
+        return simulated_as(generate, path, n_events, seed)
+    made = open_events(path).header.made_by
+    if (made.get("seed"), made.get("events")) != (seed, n_events):
+        raise InputError(f"{path}: is not of seed {seed} and {n_events} events; give another folder")
+    return path
+
+
+def reconstructed(
+    path: Path, options: dict[str, Any], detector: Detector, dead: Any = ()
+) -> Iterator[Judged]:
+    """Events of a file without the clusters of dead modules, their tracks, and the matching."""
+    header = replace(open_events(path).header, detector=detector)
+    chain = Chain.for_header(header, from_mapping(RunOptions(), options, "lost"))
+    for _, batch in iterate(path, step=1):
+        record = batch[0]
+        clusters = without_modules(record["clusters"], dead)
+        result = chain.event(int(record["event"]), clusters)
+        truth = event_truth(
+            clusters, record["particles"], result.hits.layer, cluster=result.hits.cluster,
+            estimate=result.hits.estimate,
+        )  # fmt: skip
+        yield record, result, truth, score_tracks(truth, result.tracks.rows())
+
+
+def fitted_pt(result: EventResult) -> Any:
+    """(T,) GeV; infinite or not a number where a fit failed."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.abs(np.sin(result.helices.theta) / result.helices.qop)
+
+
+def dead_part(folder: Path) -> dict[str, Any]:
+    """Particles behind dead modules."""
+    path = sample("pu200-test", folder)
+    detector = open_events(path).header.detector
+    result: dict[str, Any] = {
+        "sample": "pu200-test",
+        "seed": SAMPLES["pu200-test"][2],
+        "dead_seed": DEAD_SEED,
+    }
+    result["whole"] = {gnn: _behind(path, {"gnn": gnn}, detector, ()) for gnn in ("gnn", "gnn-holes")}
+    for share in (0.02, 0.05):
+        dead = np.flatnonzero(np.random.default_rng(DEAD_SEED).random(len(detector)) < share)
+        counts = np.zeros(len(detector), dtype=np.int64)
+        for _, batch in iterate(path, step=1):
+            module = ak.to_numpy(without_modules(batch[0]["clusters"], dead)["module_index"])
+            counts += np.bincount(module, minlength=len(detector))
+        found = find_dead_modules(counts, detector, RunOptions().dead.chance)
+        of_share = {
+            "n_dead": len(dead), "n_found": len(found), "n_found_alive": len(set(found) - set(dead.tolist())),
+            "unknown": _behind(path, {}, detector, dead),
+            "known": _behind(path, {}, detector.with_dead(dead), dead),
+        }  # fmt: skip
+        if share == 0.02:
+            of_share["found"] = _behind(path, {}, detector.with_dead(found), dead)
+            of_share["known_with_gnn"] = _behind(
+                path, {"cone": {"skips": False}}, detector.with_dead(dead), dead, "gnn"
+            )
+        result[f"{share:g}"] = of_share
+    return result
+
+
+def _behind(
+    path: Path, options: dict[str, Any], detector: Detector, dead: Any, keep: str = ""
+) -> dict[str, Any]:
+    """Counts of one way to look at events with dead modules; ``keep``: a network that stays though modules are dead."""
+    if keep:
+        from tracking.finders.gnn import network
+
+        kept, network.OVER_HOLES = network.OVER_HOLES, {}
+        try:
+            return _behind(path, options, detector, dead)
+        finally:
+            network.OVER_HOLES = kept
+    before = found = findable = found_left = tracks = fakes = short = short_fakes = edges = 0
+    for record, result, truth, score in reconstructed(path, options, detector, dead):
+        clusters = record["clusters"]
+        whole = event_truth(
+            clusters, record["particles"], detector.layer_index[ak.to_numpy(clusters["module_index"])]
+        )
+        counted = fitted_pt(result) > LEAST_PT
+        n_layers = np.array([len(np.unique(result.hits.layer[rows])) for rows in result.tracks.rows()])
+        before += int(whole.findable.sum())
+        found += int((whole.findable & score.found).sum())
+        findable += int(truth.findable.sum())
+        found_left += int((truth.findable & score.found).sum())
+        tracks += int(counted.sum())
+        fakes += int((counted & (score.particle < 0)).sum())
+        short += int((counted & (n_layers < MIN_LAYERS)).sum())
+        short_fakes += int((counted & (n_layers < MIN_LAYERS) & (score.particle < 0)).sum())
+        edges += len(result.edges)
+    return {
+        "efficiency_of_before": found / before, "n_before": before, "efficiency": found_left / findable,
+        "n_findable": findable, "fake_rate": fakes / tracks, "n_tracks": tracks, "n_short": short,
+        "n_short_fakes": short_fakes, "n_edges": edges / SAMPLES["pu200-test"][1],
+    }  # fmt: skip
+
+
+def soft_part(folder: Path) -> dict[str, Any]:
+    """Particles by pT, for several softest tracks of the cones."""
+    path = sample("pu200-test", folder)
+    detector = open_events(path).header.detector
+    result: dict[str, Any] = {
+        "sample": "pu200-test",
+        "seed": SAMPLES["pu200-test"][2],
+        "min_layers": MIN_LAYERS,
+    }
+    for min_pt in (RunOptions().cone.min_pt, 0.3, 0.2):
+        counts: dict[str, list[int]] = {}
+        n_edges, ms = 0, 0.0
+        for _, event, truth, score in reconstructed(path, {"cone": {"min_pt": min_pt}}, detector):
+            n_edges += len(event.edges)
+            ms += sum(event.ms[stage] for stage in ("cone", "seed", "graph", "build"))
+            seen = (truth.charge != 0) & (truth.n_layers >= MIN_LAYERS)
+            pt, eta = fitted_pt(event), np.abs(np.arctanh(np.cos(event.helices.theta)))
+            for low, high in BINS:
+                for first, last in REGIONS:
+                    inside = (truth.pt > low) & (truth.pt <= high) & (np.abs(truth.eta) < last)
+                    chosen = seen & inside & (np.abs(truth.eta) >= first)
+                    of_tracks = (pt > low) & (pt <= high) & (eta >= first) & (eta < last)
+                    more = (
+                        (chosen & score.found).sum(), chosen.sum(), (of_tracks & (score.particle < 0)).sum(),
+                        of_tracks.sum(),
+                    )  # fmt: skip
+                    name = f"pt {low:g}-{high:g}, eta {first:g}-{last:g}"
+                    counts[name] = [a + int(b) for a, b in zip(counts.get(name, [0] * 4), more, strict=True)]
+        result[f"min_pt={min_pt:g}"] = {
+            "n_edges": n_edges / SAMPLES["pu200-test"][1],
+            **{
+                name: {"efficiency": a / b, "n_findable": b, "fake_rate": c / max(d, 1), "n_tracks": d}
+                for name, (a, b, c, d) in counts.items() if b
+            },
+        }  # fmt: skip
+    return result
+
+
+def gun_part(name: str, folder: Path, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Particles of a gun: efficiency, and their q/p."""
+    path = sample(name, folder)
+    header = open_events(path).header
+    generate, _, seed = SAMPLES[name]
+    low, high = generate.gun_pt
+    result: dict[str, Any] = {"sample": name, "seed": seed, "pt": [low, high], "min_layers": MIN_LAYERS}
+    for variant, options in variants.items():
+        n_found = n = fakes = tracks = 0
+        pulls, relative = [], []
+        for _, event, truth, score in reconstructed(path, options, header.detector):
+            chosen = (
+                (truth.charge != 0) & (truth.n_layers >= MIN_LAYERS) & (truth.pt > low) & (truth.pt <= high)
+            )
+            n, n_found = n + int(chosen.sum()), n_found + int((chosen & score.found).sum())
+            fakes, tracks = fakes + int((score.particle < 0).sum()), tracks + len(event.tracks)
+            good = np.flatnonzero((score.particle >= 0) & ~score.duplicate)
+            residual, pull = residuals_and_pulls(
+                event.helices, good, truth, score.particle[good], header.field
+            )
+            # Positive: too much momentum is taken away.
+            sign = truth.charge[score.particle[good]]
+            pulls.append(pull[:, 4] * sign)
+            relative.append(residual[:, 4])
+        pull, qop = np.concatenate(pulls), np.concatenate(relative)
+        mean, width = pull_width(pull) or (None, None)
+        result[variant] = {
+            "efficiency": n_found / n, "n_findable": n, "fake_rate": fakes / tracks, "n_tracks": tracks,
+            "qop_pull_mean": mean, "qop_pull_width": width, "qop_pull_median": float(np.median(pull)),
+            "qop_relative_median": float(np.median(qop)), "qop_resolution": resolution(qop),
+        }  # fmt: skip
+    return result
+
+
+PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "dead": dead_part,
+    "soft": soft_part,
+    "electrons": lambda folder: gun_part(
+        "electrons-test", folder, {"default": {}, "min_pt=0.3": {"cone": {"min_pt": 0.3}}}
+    ),
+    "pions": lambda folder: gun_part("pions-test", folder, {"min_pt=0.2": {"cone": {"min_pt": 0.2}}}),
+}
+
+
+def main() -> None:
+    """Measure, keep and print."""
+    parser = argparse.ArgumentParser(description="which particles the chain loses")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
+    parser.add_argument("--folder", type=Path, help="of the events; default: one for this run alone")
+    parser.add_argument("--output", type=Path, default=RESULTS, metavar="F.json")
+    parser.add_argument("--json", action="store_true", help="print exactly one JSON object on stdout")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"unknown parts {sorted(unknown)}; there are {list(PARTS)}")
+    logging.getLogger("tracking").setLevel(logging.ERROR)
+    kept = json.loads(options.output.read_text(encoding="utf-8")) if options.output.exists() else {}
+    result = {
+        **kept,
+        "findable": {"min_layers": MIN_LAYERS, "min_pt": MIN_PT, "max_eta": MAX_ETA},
+        "samples": {
+            name: {"events": n, "seed": seed, "generate": asdict(generate)}
+            for name, (generate, n, seed) in SAMPLES.items()
+        },
+    }
+    with tempfile.TemporaryDirectory(prefix="lost-") as own:
+        folder = options.folder or Path(own)
+        for name in options.parts or PARTS:
+            result[name] = PARTS[name](folder)
+            print(f"{name}: {json.dumps(result[name])}", file=sys.stderr, flush=True)
+            options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if options.json:
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
