@@ -2,7 +2,7 @@
 
 smartpix simulate events --detector OpenDataDetector.xml --events 3 --seed 640101 -o odd-test.root
 smartpix simulate events --detector OpenDataDetector.xml --events 6 --seed 640201 -o odd-train.root
-python benchmarks/odd_events.py odd-test.root odd-train.root > benchmarks/results/odd_events.json
+python benchmarks/odd_events.py odd-test.root odd-train.root > benchmarks/results/odd-events.json
 """
 
 from __future__ import annotations

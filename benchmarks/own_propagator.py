@@ -4,7 +4,7 @@ Both carry the same particles of pile-up 200. Compared are the crossings of each
 scattering takes them from the helix without material (root mean square of the middle 99 %), the momentum lost,
 and the time of one core.
 
-    python benchmarks/own_propagator.py benchmarks/results/own_propagator.json
+    python benchmarks/own_propagator.py benchmarks/results/own-propagator.json
 """
 
 from __future__ import annotations

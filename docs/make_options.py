@@ -117,6 +117,8 @@ def options() -> str:
                 lines += [f"`{name}.*`: as [{name}] of a run.", ""]
             else:
                 lines += items(value, f"{name}.")
+                for below, more in inner(value):
+                    lines += items(more, f"{name}.{below}.")
     return wrap("\n".join(lines).rstrip() + "\n")
 
 

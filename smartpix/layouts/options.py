@@ -127,7 +127,7 @@ class Disk:
     z: tuple[float, ...] = (600.0,)
     both_sides: bool = True
     radius: tuple[float, ...] = (80.0,)
-    width_in: tuple[float, ...] = (16.0,)
+    width_in: tuple[float, ...] = (10.0,)
     width_out: tuple[float, ...] = (24.0,)
     module_length: tuple[float, ...] = (60.0,)
     modules: tuple[int, ...] = (0,)

@@ -16,7 +16,10 @@ import numpy.typing as npt
 from smartpix.compiled import njit
 from smartpix.simulate.ionisation import uniform
 
-__all__ = ["BERYLLIUM", "SILICON", "gamma", "landau", "lost", "mean_loss", "normal", "radiated", "width"]
+__all__ = [
+    "BERYLLIUM", "ELECTRON", "SILICON", "gamma", "landau", "largest_transfer", "lost", "mean_loss", "normal",
+    "radiated", "width",
+]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +70,7 @@ def gamma(shape: float, state: Any) -> float:
 
 
 @njit(cache=True)
-def _largest(beta2: float, gamma2: float, mass: float) -> float:
+def largest_transfer(beta2: float, gamma2: float, mass: float) -> float:
     """Largest energy that one collision transfers, GeV; of an electron half of its own, for which of the two
     went on cannot be told.
     """
@@ -101,7 +104,7 @@ def mean_loss(momentum: float, mass: float, thickness: float, matter: Any) -> fl
     """Mean energy in GeV that ionisation takes in a layer of ``thickness`` radiation lengths."""
     energy2 = momentum * momentum + mass * mass
     beta2, gamma2 = momentum * momentum / energy2, energy2 / (mass * mass)
-    largest = _largest(beta2, gamma2, mass)
+    largest = largest_transfer(beta2, gamma2, mass)
     logarithm = 0.5 * math.log(2 * ELECTRON * beta2 * gamma2 * largest / (matter[1] * matter[1]))
     delta = _density_effect(math.sqrt(beta2 * gamma2), matter)
     xi = width(momentum, mass, thickness, matter)
@@ -114,7 +117,7 @@ def lost(momentum: float, mass: float, thickness: float, matter: Any, state: Any
     energy2 = momentum * momentum + mass * mass
     beta2, gamma2 = momentum * momentum / energy2, energy2 / (mass * mass)
     xi = width(momentum, mass, thickness, matter)
-    offset = 1.0 - EULER + beta2 + math.log(xi / _largest(beta2, gamma2, mass))
+    offset = 1.0 - EULER + beta2 + math.log(xi / largest_transfer(beta2, gamma2, mass))
     most = 0.60715 - 1.1934 * offset + (0.67794 - 0.052382 * offset) * math.exp(0.94753 - 0.74442 * offset)
     value = landau(state)
     # Where even the most likely loss is beyond, as of slow particles in thick layers, there is no tail.

@@ -38,23 +38,27 @@ def chosen(options: SimulateOptions, detector: Detector) -> tuple[SimulateOption
             )
         check_generic(detector)
         return options, "as asked for"
-    if asked.engine == "own":
-        why = "as asked for"
-    elif changed:
-        why = f"transport.{changed[0]} is not what Fatras has"
-    else:
-        try:
-            check_generic(detector)
-        except InputError as error:
-            why = str(error).partition(", which Fatras")[0].partition(";")[0]
-        else:
-            return replace(
-                options, transport=replace(asked, engine="fatras")
-            ), "the detector is ACTS's generic one"
+    why = "as asked for"
+    if asked.engine == "auto":
+        why = (
+            _unlike_generic(detector) or (changed and f"transport.{changed[0]} is not what Fatras has") or ""
+        )
+        if not why:
+            fatras = replace(options, transport=replace(asked, engine="fatras"))
+            return fatras, "the detector is ACTS's generic one"
     made = replace(options, transport=replace(asked, engine="own"))
     if asked.field_map:
         made = replace(made, field=float(_table(asked.field_map).at_origin()))
     return made, why
+
+
+def _unlike_generic(detector: Detector) -> str:
+    """Why Fatras cannot take a detector; empty where it can."""
+    try:
+        check_generic(detector)
+    except InputError as error:
+        return str(error).partition(", which Fatras")[0].partition(";")[0]
+    return ""
 
 
 def field_of(options: SimulateOptions) -> FieldMap | float:

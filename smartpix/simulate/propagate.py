@@ -2,7 +2,7 @@
 
 A particle goes on a helix, from one surface to the next. In every sensor, support and the beam pipe it scatters
 (Highland), loses energy by ionisation (Bethe, Landau) and, if it is an electron, by bremsstrahlung (Bethe,
-Heitler). Particles neither decay nor interact with nuclei, and nothing new is made.
+Heitler). Electrons that it knocks out may be followed, too. Particles neither decay nor interact with nuclei.
 
 Where nothing is near, a piece of the way is as long as a map of distances allows. Else it is 10 mm long, and
 all modules whose bin its middle lies in are tried. In a uniform field the helix is exact; in a table of the
@@ -12,6 +12,7 @@ field a piece has the field of its middle.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,10 @@ import numpy.typing as npt
 from smartpix.geometry import Detector
 from smartpix.physics import PION_MASS
 from smartpix.simulate.field_map import FieldMap, uniform_field
-from smartpix.simulate.particles import Particles
+from smartpix.simulate.knock_on import COLUMNS as ELECTRON_COLUMNS
+from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.propagate_kernels import COLUMNS, follow
-from smartpix.simulate.surface_index import surface_index
+from smartpix.simulate.surface_index import Surfaces, surface_index
 from smartpix.simulate.transport import Crossings
 from smartpix.simulate.transport_options import TransportOptions
 
@@ -65,19 +67,20 @@ def propagate(
     starts = np.concatenate([np.zeros((1, 3)), *(event.vertex for event in events)])
     farthest = (float(np.hypot(*starts[:, :2].T).max()), float(np.abs(starts[:, 2]).max()))
     index = surface_index(detector, options.material, farthest, options.turns > 0.5)
-    effects = np.array([options.scattering, options.ionisation, options.bremsstrahlung])
     crossings = []
     for number, event in enumerate(events):
         rng = np.random.default_rng([seed, number])
-        states = rng.integers(0, 2**64, len(event.pdg_id), dtype=np.uint64)
-        table_of = np.column_stack(
+        start = np.column_stack(
             [event.vertex, event.momentum, event.time, event.charge, masses(event.pdg_id)]
         )
-        rows, used = follow(
-            table_of, index, table.arrays, options.efficiency, options.turns, options.min_momentum, effects,
-            states, np.empty((1024, COLUMNS)),
-        )  # fmt: skip
-        rows = rows[:used]
+        rows, electrons = _followed(start, index, table.arrays, options, options.min_momentum, rng)
+        if len(electrons):
+            follow_electrons = replace(options, knock_on=0.0)
+            least = min(options.min_momentum, options.knock_on)
+            knocked = np.ascontiguousarray(electrons[:, :9])
+            more, _ = _followed(knocked, index, table.arrays, follow_electrons, least, rng)
+            more[:, 1] += len(start)
+            rows, event = np.concatenate([rows, more]), together(event, _particles(electrons, event))
         rows = rows[rows[:, 11] > 0]
         crossings.append(
             Crossings(
@@ -92,3 +95,28 @@ def propagate(
             )
         )
     return crossings
+
+
+def _followed(
+    start: Floats, index: Surfaces, table: tuple[Floats, Floats], options: TransportOptions, least: float,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Crossings of particles and the electrons that they knock out, see
+    :func:`smartpix.simulate.propagate_kernels.follow`.
+    """
+    effects = np.array([options.scattering, options.ionisation, options.bremsstrahlung])
+    states = rng.integers(0, 2**64, len(start), dtype=np.uint64)
+    rows, used, electrons, n_electrons = follow(
+        start, index, table, options.efficiency, options.turns, least, effects, options.knock_on, states,
+        np.empty((1024, COLUMNS)), np.empty((64, ELECTRON_COLUMNS)),
+    )  # fmt: skip
+    return rows[:used], electrons[:n_electrons]
+
+
+def _particles(electrons: Floats, event: Particles) -> Particles:
+    """Electrons as particles, with the vertex numbers of those that knocked them out."""
+    n = len(electrons)
+    return Particles(
+        vertex_id=event.vertex_id[electrons[:, 9].astype(np.int64)], pdg_id=np.full(n, 11, dtype=np.int32),
+        charge=np.full(n, -1.0), vertex=electrons[:, :3], momentum=electrons[:, 3:6], time=electrons[:, 6],
+    )  # fmt: skip

@@ -10,8 +10,9 @@ import numpy as np
 from smartpix.compiled import njit
 from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.scattering import theta2_behind
-from smartpix.simulate.energy_loss import BERYLLIUM, SILICON, lost, normal, radiated
+from smartpix.simulate.energy_loss import BERYLLIUM, ELECTRON, SILICON, lost, normal, radiated
 from smartpix.simulate.ionisation import uniform
+from smartpix.simulate.knock_on import knock_out
 from smartpix.simulate.surface_index import CELL, PIECE
 
 __all__ = ["COLUMNS", "along_helix", "field_at", "follow"]
@@ -242,7 +243,7 @@ def _scattered(heading: Any, theta2: float, state: Any) -> None:
 
 @njit(cache=True)
 def _behind(
-    heading: Any, momentum: float, mass: float, thickness: float, beryllium: bool, effects: Any, state: Any
+    heading: Any, momentum: float, mass: float, thickness: float, matter: Any, effects: Any, state: Any
 ) -> float:
     """Momentum behind a surface of ``thickness`` radiation lengths along the path; the direction is turned.
     ``effects``: scattering, ionisation, bremsstrahlung.
@@ -254,7 +255,7 @@ def _behind(
         _scattered(heading, theta2_behind(thickness, 1.0 / (beta2 * momentum * momentum), beta2), state)
     energy = math.sqrt(momentum * momentum + mass * mass)
     if effects[1]:
-        energy -= lost(momentum, mass, thickness, BERYLLIUM if beryllium else SILICON, state)
+        energy -= lost(momentum, mass, thickness, matter, state)
     if effects[2] and mass < 1e-3:
         energy -= energy * radiated(thickness, state)
     return math.sqrt(energy * energy - mass * mass) if energy > mass else 0.0
@@ -262,7 +263,7 @@ def _behind(
 
 @njit(cache=True)
 def _longer(rows: Any) -> Any:
-    more = np.empty((2 * len(rows), COLUMNS))
+    more = np.empty((2 * len(rows), rows.shape[1]))
     more[: len(rows)] = rows
     return more
 
@@ -270,16 +271,19 @@ def _longer(rows: Any) -> Any:
 @njit(cache=True)
 def follow(
     particles: Any, surfaces: Any, table: Any, efficiency: float, turns: float, least: float, effects: Any,
-    states: Any, rows: Any,
+    knock_on: float, states: Any, rows: Any, electrons: Any,
 ) -> Any:  # fmt: skip
-    """Crossings of all particles, in the rows of a buffer that grows; returns it and how many there are.
+    """Crossings of all particles and electrons that they knock out, each in the rows of a buffer that grows;
+    returns both, and how many there are.
 
     Args:
         particles: (N, 9) point (mm), momentum (GeV), time (ns), charge, mass (GeV).
         table: see :func:`field_at`; turns: after which a particle is dropped; least: GeV, below which it is.
-        effects: (3,) bool; states: (N,) of the random numbers, for each particle its own.
+        effects: (3,) bool; knock_on: GeV, least kinetic energy of the electrons, 0: none.
+        states: (N,) of the random numbers, for each particle its own.
     """
-    used = 0
+    used, n_electrons = 0, 0
+    kick = np.empty(3)
     point, heading, to, ahead = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     middle, end, b = np.empty(3), np.empty(3), np.empty(3)
     for i in range(len(particles)):
@@ -343,7 +347,17 @@ def follow(
                 cosine = abs(facing[0] * heading[0] + facing[1] * heading[1] + facing[2] * heading[2])
                 thickness, beryllium = surfaces.material[found], False
             thickness /= max(cosine, 1 / FLATTEST)
-            behind = _behind(ahead, momentum, mass, thickness, beryllium, effects, state)
+            matter = BERYLLIUM if beryllium else SILICON
+            if knock_on > 0 and knock_out(heading, momentum, mass, thickness, matter, knock_on, state, kick):
+                if n_electrons == len(electrons):
+                    electrons = _longer(electrons)
+                electron = electrons[n_electrons]
+                for a in range(3):
+                    electron[a] = point[a] + BEYOND * heading[a]
+                    electron[3 + a] = kick[a]
+                electron[6], electron[7], electron[8], electron[9] = time, -1.0, ELECTRON, i
+                n_electrons += 1
+            behind = _behind(ahead, momentum, mass, thickness, matter, effects, state)
             if passive == -1:
                 if used == len(rows):
                     rows = _longer(rows)
@@ -364,4 +378,4 @@ def follow(
             for a in range(3):
                 heading[a] = ahead[a]
                 point[a] += BEYOND * heading[a]
-    return rows, used
+    return rows, used, electrons, n_electrons

@@ -33,6 +33,8 @@ class TransportOptions:
         scattering: whether particles scatter in the material.
         ionisation: whether they lose energy by ionisation.
         bremsstrahlung: whether electrons radiate.
+        knock_on: electrons that particles knock out of the material with this kinetic energy or more, in GeV,
+            become particles of their own and are followed, down to as much momentum in GeV; 0: none.
     """
 
     engine: str = one_of("auto", ENGINES)
@@ -44,6 +46,7 @@ class TransportOptions:
     scattering: bool = True
     ionisation: bool = True
     bremsstrahlung: bool = True
+    knock_on: float = ranged(0.0, 0.0, 1000.0, "GeV")
 
     def __post_init__(self) -> None:
         check_types("transport", self)

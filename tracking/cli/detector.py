@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smartpix.layouts.options import Sensors
 from smartpix.schema import InputError
 from tracking.cli.flags import option_flags
 from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import named_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from smartpix.layouts.named import NamedDetector
 
 __all__ = ["add_detector"]
 
@@ -34,6 +39,9 @@ def add_detector(commands: Any) -> None:
     option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", "endcap_thickness", section="sensor.")
     parser.add_argument("-o", "--output", type=named_path, metavar="F.csv[.gz]", help="the table, written")
     parser.add_argument("--draw", type=named_path, metavar="F.png", help="figure in r-z and x-y")
+    parser.add_argument("--material", type=named_path, metavar="F.toml", help=(
+        "its material as options of the fit, for smartpix run --options"
+    ))  # fmt: skip
     parser.add_argument("--no-checks", action="store_true", help="make and draw it only")
     json_flag(parser)
     parser.set_defaults(command_function=_detector)
@@ -44,7 +52,7 @@ def _detector(options: argparse.Namespace) -> None:
     from smartpix.geometry import write_detector
     from smartpix.layouts.named import named_detector
 
-    for path in (options.output, options.draw):
+    for path in (options.output, options.draw, options.material):
         if path is not None:
             check_writable(path, [options.name])
     sensors = {name.partition(".")[2]: v for name, (_, v) in getattr(options, "flag_values", {}).items()}
@@ -64,6 +72,9 @@ def _detector(options: argparse.Namespace) -> None:
                 f"{options.draw}: cannot be drawn ({error}); give a name that ends in .png or .pdf"
             ) from error
         result["figure"] = str(options.draw)
+    if options.material is not None:
+        _write_material(options.material, made)
+        result["fit_options"] = str(options.material)
     if made.missing:
         log(f"files that are included and not there: {', '.join(made.missing)}; nothing of them was needed")
     if made.field is not None:
@@ -79,3 +90,22 @@ def _detector(options: argparse.Namespace) -> None:
             result["colliding"] = [list(pair) for pair in report.colliding[:FEW]]
             log(f"warning: {len(report.colliding)} pairs of modules run into one another")
     print_result(options, result)
+
+
+def _write_material(path: Path, made: NamedDetector) -> None:
+    """Write the material as a file of options.
+
+    Raises:
+        InputError: nothing is known of it.
+    """
+    from smartpix.files import replace_when_done
+
+    if made.material is None:
+        raise InputError(
+            f"{made.name}: a table of modules says nothing of its material; give a name or a layout, or leave "
+            "--material out"
+        )
+    values = dataclasses.asdict(made.material)
+    lines = [f"{name} = {list(v) if isinstance(v, tuple) else v}" for name, v in values.items() if v != ()]
+    with replace_when_done(path) as beside:
+        beside.write_text("\n".join(["[fit]", *lines]) + "\n", encoding="utf-8")

@@ -176,8 +176,8 @@ def _simulate_events(options: argparse.Namespace) -> None:
     from smartpix.simulate.events import header, simulate
 
     simulation, why = chosen(simulation, detector)
-    log(f"transport with {simulation.transport.engine}: {why}")
     events = simulate(detector, simulation, options.events, options.seed)
+    log(f"transport with {simulation.transport.engine}: {why}")
     made_by = header(detector, simulation, options.events, options.seed)
     _write_simulated(
         options, made_by, events, {"transport": simulation.transport.engine, "field": simulation.field}

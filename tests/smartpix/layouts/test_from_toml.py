@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from smartpix.layouts.checks import colliding
 from smartpix.layouts.from_toml import read_layout
 from smartpix.layouts.make import make_layout
 from smartpix.layouts.named import named_detector
 from smartpix.layouts.options import Cylinder, Disk, Plane
 from smartpix.schema import InputError
+from tests.helpers import REPOSITORY
 
 OWN = """
 [sensor]
@@ -76,3 +78,9 @@ def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no\.toml"):
         named_detector(tmp_path / "no.toml")
     assert Plane().columns == 1
+
+
+def test_the_example_is_a_detector_whose_modules_leave_one_another_room():
+    made = named_detector(REPOSITORY / "examples/own_detector.toml")
+    assert len(made.detector.layers) == 8
+    assert len(colliding(made.detector)) == 0

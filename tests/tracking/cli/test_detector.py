@@ -6,7 +6,10 @@ import numpy as np
 
 from smartpix.geometry import read_detector
 from smartpix.io.events import iterate, open_events
+from tests.helpers import REPOSITORY
 from tracking.cli.main import main
+from tracking.cli.options import read_options
+from tracking.options import RunOptions, from_mapping
 
 
 def result_of(capsys, *words):
@@ -25,6 +28,11 @@ def test_a_detector_is_made_checked_and_drawn(capsys, tmp_path):
     assert len(detector) == made["n_modules"]
     np.testing.assert_allclose(detector.pitch_y, 0.025)
     assert figure.read_bytes().startswith(b"\x89PNG")
+    options = tmp_path / "fit.toml"
+    result_of(capsys, "detector", "odd", "--no-checks", "--material", options)
+    fit = from_mapping(RunOptions(), read_options(options), "options").fit
+    assert fit.pipe_radius == 24.0
+    assert len(fit.layers) == 18
     looked_at = result_of(capsys, "detector", table, "--no-checks")
     assert looked_at["n_modules"] == len(detector)
     assert "layers" not in looked_at
@@ -52,3 +60,6 @@ def test_mistakes_are_answered(capsys, tmp_path):
     assert "Did you mean 'telescope'" in capsys.readouterr().err
     assert main(["detector", "barrel3", "--draw", str(tmp_path / "x.nosuch"), "--no-checks"]) == 1
     assert "give a name that ends in .png or .pdf" in capsys.readouterr().err
+    table = str(REPOSITORY / "data/detector.csv")
+    assert main(["detector", table, "--no-checks", "--material", str(tmp_path / "m.toml")]) == 1
+    assert "says nothing of its material" in capsys.readouterr().err
