@@ -20,6 +20,10 @@ from typing import Any
 from tracking.metrics.findable import MAX_ETA, MIN_PT
 
 BEAM = "--detector telescope --set generate.beam.particles=30 --set generate.beam.divergence=0.001"
+SPOT = (
+    "--detector telescope --set generate.beam.particles=30 --set generate.beam.start=0.0 "
+    "--set generate.beam.spot=[0.01,0.01] --set generate.beam.divergence=0.005"
+)
 SHAPE = "--set estimates=shape --set shape=shape-telescope.safetensors --set split.mode=off"
 MDN = (
     "--set estimates=mdn --set mdn_barrel=mdn-odd-barrel.safetensors --set mdn_endcap=mdn-odd-endcap.safetensors "
@@ -41,8 +45,15 @@ CASES: dict[str, list[str]] = {
         f"smartpix run telescope-test.root {SHAPE} --set cone.prior=none --set gnn=gnn-none.safetensors "
         "--set fit.straight_momentum=120 --no-figures -o run-none",
     ],
+    "telescope, from a spot": [
+        f"smartpix simulate events {SPOT} --events 40 --seed 651003 -o spot-train.root",
+        f"smartpix simulate events {SPOT} --events 20 --seed 651004 -o spot-test.root",
+        f"smartpix train gnn spot-train.root {SHAPE} --epochs 30 -o gnn-spot.safetensors",
+        f"smartpix run spot-test.root {SHAPE} --set gnn=gnn-spot.safetensors --set fit.straight_momentum=120 "
+        "--no-figures -o run-spot",
+    ],
     "barrel3, shipped network": [
-        "smartpix simulate events --detector barrel3 --pileup 20 --events 5 --seed 652002 -o b3-test.root",
+        "smartpix simulate events --detector barrel3 --pileup 20 --events 20 --seed 652002 -o b3-test.root",
         f"smartpix run b3-test.root {THREE} --no-figures -o run-b3-shipped",
     ],
     "barrel3": [
