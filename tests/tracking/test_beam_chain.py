@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from smartpix.beam import BeamSpot
 from smartpix.io.events import Header, open_events
 from smartpix.layouts.make import make_layout
 from smartpix.layouts.presets import barrel3, telescope
 from smartpix.schema import InputError
+from tracking.beam_spot import find_beam_spot
 from tracking.chain import Chain
 from tracking.cli.main import main
 from tracking.finders.gnn.options import WIDE, TrainGnnOptions
@@ -39,6 +41,13 @@ def test_the_chain_searches_about_what_the_prior_says():
     assert Chain.for_header(header, RunOptions()).header.detector.frame == header.beam_spot
     with pytest.raises(InputError, match=r"3\.8 T along the beam of particles"):
         Chain.for_header(header, RunOptions(cone=replace(WIDE, prior="direction")))
+
+
+def test_a_beam_of_particles_has_no_luminous_region_to_be_found():
+    chain = Chain.for_header(Header(of_standard_sensors(barrel3), 3.8, SLICES), RunOptions())
+    along = replace(chain, header=replace(chain.header, beam_spot=BeamSpot(distance=1e4)))
+    with pytest.raises(InputError, match="has no luminous region"):
+        find_beam_spot(along, [])
 
 
 def test_the_graphs_of_a_training_are_about_what_the_prior_says(tmp_path, capsys):
