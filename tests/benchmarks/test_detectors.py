@@ -2,11 +2,15 @@
 
 import json
 import shlex
+import sys
 
 import pytest
 
-from benchmarks.detectors import CASES, NUMBERS, made, measured
 from tests.helpers import REPOSITORY
+from tracking.cli.main import parser
+
+sys.path.append(str(REPOSITORY / "benchmarks"))
+from detectors import CASES, NUMBERS, made, measured
 
 RESULTS = REPOSITORY / "benchmarks/results/detectors.json"
 
@@ -19,6 +23,8 @@ def flag(command, name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_two_samples_of_a_case_share_a_seed_and_the_last_command_is_a_run(name):
+    for command in CASES[name]:
+        parser().parse_args(shlex.split(command)[1:])
     seeds = [seed for command in CASES[name] if (seed := flag(command, "--seed"))]
     assert len(seeds) == len(set(seeds))
     assert all(int(seed) < 700_000 for seed in seeds)
