@@ -106,8 +106,10 @@ class ConeOptions:
         """
         sigma_z0, sigma_d0 = self.sigma_z0, self.sigma_d0
         if beam.distance:
-            widths = [float(np.hypot(beam.distance * beam.divergence, max(across, w, SHORTEST)))
-                      for w in (beam.sigma_y, beam.sigma_x)]
+            widths = [
+                float(np.hypot(beam.distance * beam.divergence, max(across, w, SHORTEST)))
+                for w in (beam.sigma_y, beam.sigma_x)
+            ]
             return replace(
                 self,
                 sigma_z0=widths[0] if sigma_z0 == CENTRED.sigma_z else sigma_z0,

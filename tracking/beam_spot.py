@@ -40,8 +40,13 @@ def find_beam_spot(chain: Chain, records: Sequence[ak.Record]) -> FoundBeam:
         records: of the events, at least one, as an event file has them; their truth is not read.
 
     Raises:
-        InputError: too few tracks.
+        InputError: too few tracks, or the chain is about a beam of particles, which has no such region.
     """
+    if chain.header.beam_spot.distance:
+        raise InputError(
+            "beam spot: the search is along a beam of particles, which has no luminous region; give beam.source = "
+            "header or options"
+        )
     cone = chain.options.cone
     wide = replace(cone, sigma_d0=max(cone.sigma_d0, FIRST_SIGMA_D0))
     first = replace(chain, options=replace(chain.options, cone=wide))

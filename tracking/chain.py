@@ -227,6 +227,12 @@ def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[st
             "cones are off; train estimates on events of yours that have truth (smartpix train shape), or do "
             "without (--set graph=window --set gnn=gnn-window)"
         )
+    n_layers, most = len(header.detector.layers), max(options.findable_layers, options.build.min_hits)
+    if n_layers < most:
+        lines.append(
+            f"the detector has {n_layers} layers, findable_layers is {options.findable_layers} and build.min_hits "
+            f"{options.build.min_hits}: no particle and no track has as many; set both to {max(n_layers, 3)}"
+        )
     too_far = training_differs(header, estimator, 2)
     lines += [
         f"{line}. Estimates are wrong by that, and the run goes on since conditions=ignore"

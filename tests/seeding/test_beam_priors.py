@@ -60,7 +60,9 @@ def all_pairs(detector, module, position, estimate, spread):
     """chi2 of all pairs of hits on planes that follow one another: a straight loop in the global frame."""
     chi2 = {}
     layer = detector.layer_index[module]
-    order = np.argsort(np.argsort([detector.center[detector.layer_index == k, 2].mean() for k in range(layer.max() + 1)]))
+    order = np.argsort(
+        np.argsort([detector.center[detector.layer_index == k, 2].mean() for k in range(layer.max() + 1)])
+    )
     for i in range(len(module)):
         for j in range(len(module)):
             if order[layer[j]] != order[layer[i]] + 1:
@@ -88,7 +90,9 @@ def test_edges_are_all_pairs_along_straight_lines(prior, spread):
     search = GraphSearch.for_detector(turned, 0.0, TrainGnnOptions(cone=cone), SeedOptions())
     edges = search.edges(hits)
     expected = all_pairs(detector, module, position, estimate, 0.01 if prior == "direction" else ANY_SLOPE)
-    found = {(int(i), int(j)): float(c) for i, j, c in zip(edges.source, edges.target, edges.chi2, strict=True)}
+    found = {
+        (int(i), int(j)): float(c) for i, j, c in zip(edges.source, edges.target, edges.chi2, strict=True)
+    }
     cut = cone.joint_cut()
     # The frame's prior is of lines from a far point: where on the sensor a line is adds to its slope.
     slack = 0.1 * cut
@@ -118,7 +122,11 @@ def test_a_parallel_beam_makes_no_edges_about_its_own_line_and_all_of_them_with_
 
 
 @given(
-    st.floats(0, 5e4), st.floats(-0.01, 0.01), st.floats(-0.01, 0.01), st.floats(-20, 20), st.floats(-500, 500)
+    st.floats(0, 5e4),
+    st.floats(-0.01, 0.01),
+    st.floats(-0.01, 0.01),
+    st.floats(-20, 20),
+    st.floats(-500, 500),
 )
 def test_the_frame_of_a_beam_is_turned_and_moved_and_no_more(distance, slope_x, slope_y, x, z):
     beam = BeamSpot(distance=distance, slope_x=slope_x, slope_y=slope_y, x=x, z=z)

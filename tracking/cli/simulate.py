@@ -111,7 +111,10 @@ def _simulation(options: argparse.Namespace, defaults: SimulateOptions) -> tuple
 
 
 def simulation_through(
-    name: str | Path, base: SimulateOptions, values: Mapping[str, Any], sensors: Mapping[str, Any] | None = None
+    name: str | Path,
+    base: SimulateOptions,
+    values: Mapping[str, Any],
+    sensors: Mapping[str, Any] | None = None,
 ) -> tuple[Detector, SimulateOptions]:
     """A detector by its name or from a file, and the options of a simulation through it, with its field and material.
 

@@ -42,7 +42,8 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     table.add_row("vertices / event", f"{summary['n_vertices'] / per:,.1f}")
     if "track_efficiency" in summary:
         table.add_section()
-        table.add_row("findable particles", f"{summary['n_findable']:,}")
+        layers = summary["options"]["findable_layers"]
+        table.add_row(f"findable particles (on {layers} layers or more)", f"{summary['n_findable']:,}")
         table.add_row(
             "edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})"
         )

@@ -100,9 +100,7 @@ def _add_train_count(kinds: Any) -> None:
     count.set_defaults(command_function=_train_count)
 
 
-def clusters_training(
-    parser: argparse.ArgumentParser, defaults: TrainingOptions, own: bool = False
-) -> None:
+def clusters_training(parser: argparse.ArgumentParser, defaults: TrainingOptions, own: bool = False) -> None:
     """Add the flags of a training of a network of floating point on clusters; ``own``: of a detector, too."""
     weights_flags(parser, own)
     data_flags(parser)

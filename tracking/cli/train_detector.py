@@ -90,7 +90,9 @@ def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
     path = options.output.with_suffix(".crossings.root")
     made = header(detector, simulation, n_events, options.seed, COMMAND)
     if not path.exists():
-        log(f"simulating {n_events * PER_EVENT} crossings, seed {options.seed}, field {simulation.field:g} T: {path}")
+        log(
+            f"simulating {n_events * PER_EVENT} crossings, seed {options.seed}, field {simulation.field:g} T: {path}"
+        )
         events = simulate_crossings(detector, simulation, n_events, PER_EVENT, options.seed)
         write_events(path, made, events)
     elif not _same(open_events(path).header, made):

@@ -43,9 +43,7 @@ def output_flag(parser: Any) -> None:
 
 def region_flag(parser: Any, required: bool = True) -> None:
     """Add ``--region``, without which nothing is trained."""
-    parser.add_argument(
-        "--region", choices=REGIONS, required=required, help="where the clusters are"
-    )
+    parser.add_argument("--region", choices=REGIONS, required=required, help="where the clusters are")
 
 
 def weights_flags(parser: Any, own: bool = False) -> None:

@@ -45,7 +45,9 @@ def trained(monkeypatch, capsys, tmp_path):
 
 
 def test_a_sample_of_the_detectors_own_sensors_is_made_and_removed(trained, tmp_path):
-    code, calls, out, err = trained("shape", "--detector", "telescope", "--crossings", 100, "--seed", 77, "--json")
+    code, calls, out, err = trained(
+        "shape", "--detector", "telescope", "--crossings", 100, "--seed", 77, "--json"
+    )
     assert code == 0
     (call,) = calls
     assert call["crossings"] == 3 * SMALL
@@ -66,9 +68,13 @@ def test_each_region_has_a_network_and_the_field_is_that_of_the_name(trained):
     assert {c["header"].field for c in calls} == {3.0}
     assert json.loads(out) == {"barrel": {"nll": 0.5}, "endcap": {"nll": 0.5}}
     calls.clear()
-    code, calls, out, _ = trained("mdn", "--detector", "barrel3", "--crossings", 40, "--field", 2, "--region", "barrel")
+    code, calls, out, _ = trained(
+        "mdn", "--detector", "barrel3", "--crossings", 40, "--field", 2, "--region", "barrel"
+    )
     assert code == 0
-    assert [(c["region"], c["output"], c["header"].field) for c in calls] == [("barrel", "w.safetensors", 2.0)]
+    assert [(c["region"], c["output"], c["header"].field) for c in calls] == [
+        ("barrel", "w.safetensors", 2.0)
+    ]
 
 
 def test_the_sample_is_read_out_as_the_events_of_a_file(trained, tmp_path, capsys):
