@@ -107,6 +107,7 @@ def event_truth(
     cluster: Ints | None = None,
     estimate: Estimate | None = None,
     over_missing: bool = False,
+    min_pt: float = MIN_PT,
 ) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
@@ -122,6 +123,7 @@ def event_truth(
         over_missing: whether hits of a particle that follow one another are a true edge also where a crossing
             between them left no cluster, as on a dead module. Edge efficiencies are without these; networks
             that look over dead modules learn with them.
+        min_pt: above which a particle may be findable, GeV.
 
     Raises:
         InputError: clusters give several hits, and there is no estimate of these, or not each hit's cluster.
@@ -177,7 +179,7 @@ def event_truth(
     on_layer = np.unique(np.stack([particle, layer_of_cluster[hit]], axis=1), axis=0)
     n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
     charged, seen = columns["charge"] != 0, n_layers >= min_layers
-    accepted = charged & (pt > MIN_PT) & (np.abs(eta) < MAX_ETA)
+    accepted = charged & (pt > min_pt) & (np.abs(eta) < MAX_ETA)
     findable = accepted & seen
     edges, made_by = _true_edges(part, particle[crossing], order[crossing], layer, over_missing)
     key = edges[:, 0] * (len(cluster) + 1) + edges[:, 1]
