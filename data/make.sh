@@ -197,6 +197,10 @@ smartpix train path "$work"/path-train{,-single,-more,-single-more}.root \
   --gates "$work"/path-gates{,-single,-single-more}.root --epochs 40 -o weights/path.safetensors
 # GravNet on the chain's graphs at pile-up 200.
 make_events 200 10 643001 "" pu200-train.root
+# The graph network over modules that are known to be dead, from the first one.
+smartpix train gnn "$work/pu200-train.root" --set start=gnn --set holes=true --set degrade.dead_modules=0.06 \
+  --set split.mode=off --screen-epochs 3 --epochs 24 --patience 24 --learning-rate 1e-3 --threads 1 \
+  -o weights/gnn-holes.safetensors
 smartpix train gravnet "$work"/pu200-train.root "$work"/path-train{,-more}.root --set split.mode=off --epochs 30 --pieces 16 \
   -o weights/gravnet.safetensors
 # HEP.TrkX's networks that are small enough to ship, on toys that are made as they go.

@@ -27,7 +27,7 @@ from smartpix.schema import (
 from tracking.finders.gnn.options import GRAPHS, PASSES, WIDE, DisplacedOptions
 from tracking.finders.options import BuildOptions, DeadOptions
 from tracking.fit.options import BeamOptions, FitOptions, VertexOptions
-from tracking.metrics.findable import MIN_LAYERS
+from tracking.metrics.findable import MIN_LAYERS, MIN_PT
 
 __all__ = ["EXTRA", "RunOptions", "from_mapping", "full_names"]
 
@@ -67,6 +67,8 @@ class RunOptions:
             ``tracks.parquet``, ``tracks.csv`` (one an event, with the columns of ACTS).
         findable_layers: layers on which a particle must have clusters to count as findable
             (docs/numbers.md).
+        findable_pt: transverse momentum in GeV above which a particle counts as findable. Softer ones than those
+            of ``cone.min_pt`` are not looked for.
         threads: threads of the estimates, the edges and the seeds. Results do not depend on it.
         beam: luminous region.
         dead: modules that are known to be dead.
@@ -97,6 +99,7 @@ class RunOptions:
     passes: tuple[str, ...] = PASSES[:1]
     write: tuple[str, ...] = ()
     findable_layers: int = ranged(MIN_LAYERS, 2, 100)
+    findable_pt: float = ranged(MIN_PT, 0.0, 1e5, "GeV")
     threads: int = ranged(1, 1, 1024)
     beam: BeamOptions = field(default_factory=BeamOptions)
     dead: DeadOptions = field(default_factory=DeadOptions)

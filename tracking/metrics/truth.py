@@ -74,8 +74,11 @@ class Particles:
     @property
     def accepted(self) -> npt.NDArray[np.bool_]:
         """(P,) charged, of pT above MIN_PT and |eta| below MAX_ETA."""
-        accepted = (self.charge != 0) & (self.pt > MIN_PT) & (np.abs(self.eta) < MAX_ETA)
-        return np.asarray(accepted)
+        return self.accepted_above(MIN_PT)
+
+    def accepted_above(self, min_pt: float) -> npt.NDArray[np.bool_]:
+        """(P,) the same from another pT in GeV on."""
+        return np.asarray((self.charge != 0) & (self.pt > min_pt) & (np.abs(self.eta) < MAX_ETA))
 
 
 def particles_of(records: ak.Array, frame: BeamSpot = CENTRED) -> Particles:
@@ -164,6 +167,7 @@ def event_truth(
     cluster: Ints | None = None,
     estimate: Estimate | None = None,
     over_missing: bool = False,
+    min_pt: float = MIN_PT,
 ) -> EventTruth:
     """Truth of one event's cluster and particle records.
 
@@ -179,6 +183,7 @@ def event_truth(
         over_missing: whether hits of a particle that follow one another are a true edge also where a crossing
             between them left no cluster, as on a dead module. Edge efficiencies are without these; networks
             that look over dead modules learn with them.
+        min_pt: above which a particle may be findable, GeV.
 
     Raises:
         InputError: clusters give several hits, and there is no estimate of these, or not each hit's cluster.
@@ -225,7 +230,7 @@ def event_truth(
     on_layer = np.unique(np.stack([particle, layer_of_cluster[hit]], axis=1), axis=0)
     n_layers = np.bincount(on_layer[:, 0], minlength=len(ids))
     charged, seen = made_of.charge != 0, n_layers >= min_layers
-    accepted = made_of.accepted
+    accepted = made_of.accepted_above(min_pt)
     findable = accepted & seen
     edges, made_by = _true_edges(part, particle[crossing], order[crossing], layer, over_missing)
     key = edges[:, 0] * (len(cluster) + 1) + edges[:, 1]

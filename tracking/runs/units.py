@@ -160,6 +160,7 @@ def scored_events(
                     frame=chain.header.detector.frame,
                     cluster=result.hits.cluster,
                     estimate=result.hits.estimate,
+                    min_pt=chain.options.findable_pt,
                 )
                 score = metrics.score_tracks(truth, result.tracks.rows())
             totals.add(chain, result, record, reference, truth, score)

@@ -62,6 +62,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             frame=detector.frame,
             cluster=hits.cluster,
             estimate=hits.estimate,
+            min_pt=options.findable_pt,
         )
         score = metrics.score_tracks(truth, tracks.rows())
     searched = chain.reference_edges(result)

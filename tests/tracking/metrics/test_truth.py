@@ -138,3 +138,11 @@ def test_hits_on_either_side_of_a_missing_crossing_are_a_true_edge_on_request():
     event = event_of([[(7, 1.0, 0)], [(7, 1.0, 2)], [(7, 1.0, 3)]], TRACK, [0, 2, 3])
     assert metrics.event_truth(*event).edges.tolist() == [[1, 2]]
     assert metrics.event_truth(*event, over_missing=True).edges.tolist() == [[0, 1], [1, 2]]
+
+
+def test_the_least_momentum_of_findable_particles_may_be_another():
+    soft = [(7, 0.4, 0.0, 0.1, 1.0)]
+    event = event_of([[(7, 1.0, k)] for k in range(4)], soft, [0, 1, 2, 3])
+    assert not metrics.event_truth(*event).findable.any()
+    assert metrics.event_truth(*event, min_pt=0.3).findable.all()
+    assert not metrics.event_truth(*event, min_pt=0.41).findable.any()
