@@ -18,7 +18,7 @@ kind() { # name, then options
   smartpix calibrate $work/$1-1.safetensors $work/nominal.root -o $work/$1.safetensors
 }
 kind barrel-talk --from fixed-2s-talk --threshold 400 --epochs 12
-kind barrel-sums --from fixed-2s-sums --threshold 400 \
+kind barrel-sums --from front-work/mlp-4bit-luts-070-2.safetensors --threshold 400 \
   --method luts --strength 0.05 --epochs 40
 PYTHONPATH=. python benchmarks/quantised_kinds.py $work/pu200.root $work/barrel-talk.safetensors fixed-barrel \
   $work/barrel-sums.safetensors

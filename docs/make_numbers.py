@@ -57,6 +57,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "quantised": chip.quantised,
     "reload": chip.reload,
     "reload-sizes": chip.reload_sizes,
+    "table-counts": chip.table_counts,
     "mdn-resolution": sensor.mdn_resolution,
     "mdn-calibration": sensor.mdn_calibration,
     "levers": sensor.levers,

@@ -184,7 +184,7 @@ UNMEASURED = {
         "1.8 edges, 4.0 pairs of edges | 1.8 x 48 + 4.0 x 32",
     ),
     "docs/chip.md": (
-        "all but 0.1 %", "HGQ2 0.2", "2405.00645", "within 5 %", "MDMM at 67 %", "50, 67 and 80 % within 0.5 %",
+        "all but 0.1 %", "HGQ2 0.2", "2405.00645", "2510.06588", "within 5 %", "MDMM at 67 %", "50, 67 and 80 % within 0.5 %",
         "At 67 %", "0.81 / 1.23 / 1.46", "0.52 / 0.78 / 0.94", "0.39 / 0.60 / 0.72", "> 0.9 and > 0.5 GeV",
     ),
     "docs/sensor.md": (

@@ -63,11 +63,11 @@ def front_sums() -> str:
     body = []
     for name, r in _by_size("front-sums"):
         pulls = sorted(r["pull_sigma"].values())
-        worst, cot = r["worst"], r["hw68_ratio_to_base"]["cot_alpha"]
-        # Without the zeros: a line has 110 characters at most.
+        cot = r["hw68_ratio_to_base"]["cot_alpha"]
+        # Without the zeros and the largest of the four: a line has 110 characters at most.
         size = _size(name, r)
-        body.append([*size[:2], *size[4:], f"{worst:.3f}", f"{cot:.3f}", f"{pulls[0]:.2f}-{pulls[-1]:.2f}"])
-    return table([*SIZE[:2], *SIZE[4:], "worst", "cot alpha", "pull widths"], body)
+        body.append([*size[:2], *size[4:], f"{cot:.3f}", f"{pulls[0]:.2f}-{pulls[-1]:.2f}"])
+    return table([*SIZE[:2], *SIZE[4:], "cot alpha", "pull widths"], body)
 
 
 SIZE = ["network", "method", "not zero", "zeros", "LUTs", *TARGETS.values()]
@@ -86,6 +86,25 @@ def _size(name: str, r: dict) -> list[str]:
         f"{r['da4ml_luts']:,}",
         *(f"{r['hw68_ratio_to_base'][key]:.3f}" for key in TARGETS),
     ]
+
+
+def table_counts() -> str:
+    """Look-up tables by both programs, and by yosys in two ways."""
+    body = [
+        [
+            f"`{name}`",
+            *(
+                f"{n:,}"
+                for n in (r["da4ml_luts"], r["narrow"]["luts"], r["wide"]["luts"], r["narrow"]["ffs"])
+            ),
+            f"{r['latency_cycles']}",
+            f"{r['rtl_mismatches']} of {r['n_clusters']:,}",
+        ]
+        for name, r in results("table-counts").items()
+        if name != "remake"
+    ]
+    columns = ["network", "da4ml", "yosys", "with multiplexers", "FFs", "cycles", "wrong in Verilator"]
+    return table(columns, body)
 
 
 def reload() -> str:
