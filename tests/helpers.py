@@ -104,7 +104,7 @@ def random_events(seed, clusters_per_event, slices=(0, 19)) -> ak.Array:
         )
 
     def columns(table, n):
-        return {name: column(c.dtype, n) for name, c in table.items()}
+        return {name: column(c.dtype, n) for name, c in table.items() if not c.optional}
 
     def unique(sizes, highest):
         """Ids from 1, in any order, none twice in an event."""

@@ -17,7 +17,7 @@ TABLES = [schema.CLUSTERS, schema.PIXELS, schema.TRUTH, schema.PARTICLES, schema
 def test_every_column_has_a_numpy_type_a_known_unit_and_a_meaning(table):
     for column in table.values():
         assert np.dtype(column.dtype).itemsize in (1, 2, 4, 8)
-        assert column.unit in ("", "mm", "GeV", "rad", "e", "1/GeV")
+        assert column.unit in ("", "mm", "GeV", "rad", "e", "ns", "1/GeV")
         assert column.meaning
 
 

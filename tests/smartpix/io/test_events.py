@@ -98,9 +98,12 @@ def test_a_beam_that_cannot_be_is_named(tmp_path, content, words):
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_dtypes_are_those_of_the_schema(tmp_path, container):
     path = tmp_path / "events.root"
-    write_events(path, header(), [random_events(1, [3, 2])], container)
+    made = random_events(1, [3, 2])
+    made = ak.with_field(made, made["clusters", "x"], ["clusters", "time"])
+    write_events(path, header(times=True), [made], container)
     events = read_all(path)
     clusters = ak.flatten(events["clusters"])
+    assert ak.to_list(clusters["time"]) == ak.to_list(ak.flatten(made["clusters", "x"]))
     for table, records in (
         (schema.CLUSTERS, clusters),
         (schema.PIXELS, ak.flatten(clusters["pixels"])),
