@@ -20,8 +20,8 @@ def draw(result: dict, path: Path) -> None:
         field, charge, alpha, beta = axes.flat
         _draw_field(field)
         _draw_charge(charge, result["sensor"])
-        _draw_slope(alpha, result["estimates"], "cotAlpha", "cot alpha")
-        _draw_slope(beta, result["estimates"], "cotBeta", "cot beta")
+        _draw_slope(alpha, result["estimates"], "cot_alpha", "cot alpha")
+        _draw_slope(beta, result["estimates"], "cot_beta", "cot beta")
 
 
 def _draw_field(axis: Axes) -> None:
