@@ -11,7 +11,7 @@ from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, figure
 
 COLOURS = {"0": GREY, "1e15": BLUE, "5e15": ORANGE, "1e16": RED}
 WAYS = {"unaware": (RED, "o"), "recalibrated": (ORANGE, "s"), "retrained": (GREEN, "D")}
-UNIT = "10¹⁵ neq/cm²"
+UNIT = "1e15 neq/cm²"
 
 
 def draw(result: dict, path: Path) -> None:
@@ -20,8 +20,8 @@ def draw(result: dict, path: Path) -> None:
         field, charge, alpha, beta = axes.flat
         _draw_field(field)
         _draw_charge(charge, result["sensor"])
-        _draw_slope(alpha, result["estimates"], "cotAlpha", "cot alpha")
-        _draw_slope(beta, result["estimates"], "cotBeta", "cot beta")
+        _draw_slope(alpha, result["estimates"], "cot_alpha", "cot alpha")
+        _draw_slope(beta, result["estimates"], "cot_beta", "cot beta")
 
 
 def _draw_field(axis: Axes) -> None:
@@ -44,8 +44,9 @@ def _draw_charge(axis: Axes, sensors: dict) -> None:
         axis.plot(sensors[name]["bias"], 100 * sensors[name]["collected"], "*", color=colour, ms=18)
     axis.set_xlabel("bias of 100 µm [V]")
     axis.set_ylabel("collected charge [%]")
+    axis.set_xlim(0, 850)
     axis.set_ylim(0, 105)
-    axis.legend(title=f"{UNIT}; ★ bias in use", loc="lower right", fontsize=13, title_fontsize=13)
+    axis.legend(title=f"{UNIT}; star: bias in use", loc="lower right", fontsize=13, title_fontsize=13)
 
 
 def _draw_slope(axis: Axes, estimates: dict, target: str, words: str) -> None:
@@ -63,6 +64,7 @@ def _draw_slope(axis: Axes, estimates: dict, target: str, words: str) -> None:
     axis.plot([], [], "ok", mfc="none", label="at 200 V instead of 450 V")
     axis.axhline(1.5 * start, ls=":", color=GREY, label="1.5 x without radiation")
     axis.set_xlabel(f"fluence [{UNIT}]")
-    axis.set_ylabel(f"68 % half width of {words}, barrel, |cot alpha| < 2")
-    axis.set_ylim(0, None)
-    axis.legend(fontsize=13)
+    axis.set_ylabel(f"68 % half width of {words}")
+    axis.set_xlim(0, 10.5)
+    axis.set_ylim(0, 1.45 * axis.get_ylim()[1])
+    axis.legend(fontsize=13, loc="upper left", title="barrel, |cot alpha| < 2", title_fontsize=13)
