@@ -46,3 +46,29 @@ front mlp-4bit-luts "$fewer" --from front-work/mlp-4bit-bits.safetensors --metho
   --set focus=[1.4,0.8,1.4,0.5] --activation-bits 6 --epochs 36 --learning-rate 4e-3
 front mlp-4bit-luts-dear "$fewer" --from front-work/mlp-4bit-luts.safetensors --method luts --strength 0.028 \
   --set focus=[1.4,0.8,1.5,0.4] --epochs 26 --learning-rate 3.5e-3
+front mlp-4bit-luts-070 "$fewer" --from front-work/mlp-4bit-luts-dear.safetensors --method luts --strength 0.07 \
+  --set focus=[1.5,0.7,1.5,0.3] --epochs 44 --learning-rate 4e-3
+front mlp-4bit-luts-070-2 "$fewer" --from front-work/mlp-4bit-luts-070.safetensors --method luts --strength 0.07 \
+  --set focus=[1.75,0.75,1.3,0.35] --epochs 50 --learning-rate 3e-3
+# Up to here the rows were made without the trees of the sums in the price, which came later. data/make.sh makes
+# fixed-2s-sums with them in it.
+front mlp-4bit-luts-090 "$clusters" --from front-work/mlp-4bit-luts-070-2.safetensors --method luts --strength 0.09 \
+  --set focus=[1.7,0.75,1.3,0.4] --epochs 34 --learning-rate 2.5e-3
+kept="--keep-zeros --method luts --strength 0.045"
+front mlp-4bit-luts-kept "$fewer" --from front-work/mlp-4bit-luts-090.safetensors $kept \
+  --set focus=[1.6,0.85,1.3,0.5] --epochs 34 --learning-rate 3e-3
+front mlp-4bit-luts-kept-x "$fewer" --from front-work/mlp-4bit-luts-kept.safetensors $kept \
+  --set focus=[1.95,0.8,1.25,0.45] --epochs 24
+# What each method makes of sums of 3-bit codes.
+sums="--from front-work/mlp-3bit.safetensors --epochs 14"
+front mlp-mdmm-67 "$fewer" $sums --method mdmm --target 0.67
+front mlp-bdmm-67 "$fewer" $sums --method bdmm --target 0.67
+front mlp-mdmm-67-layers "$fewer" $sums --method mdmm --target 0.67 --scope layer
+front mlp-l2-3e-3 "$fewer" $sums --method l2 --strength 3e-3
+front mlp-mdmm-67-small "$fewer" --from front-work/mlp-mdmm-67.safetensors --epochs 12 --shrink --keep-zeros
+afresh="--network mlp --hidden 21 21 --dense-bits 8 --free 0.2 --epochs 14"
+front mlp-2bit-learned "$fewer" --from mdn-2s-mlp-2t-2bit $afresh --data-bits 2 --threshold 340 --adc-max 1650 \
+  --learn-edges
+[ -f front-work/norm-float.safetensors ] || smartpix train mdn "$fewer" --region barrel --network mlp \
+  --set network.batch_norm=true --noise 50 --threshold 300 --bits 4 --epochs 14 -o front-work/norm-float.safetensors
+front mlp-norm "$fewer" --from front-work/norm-float.safetensors $afresh

@@ -2,8 +2,10 @@
 
 `python benchmarks/gravnet.py FILE -o results/gravnet.json` compares finders on events of a file that none of them was
 trained on: the chain, whose interaction network is compiled; the same network run by torch, as GravNet is; GravNet;
-and, with --no-messages W.safetensors, GravNet without blocks (smartpix train gravnet --blocks 0). With --garnet
-W.safetensors it also says what GarNet's sectors of these events are worth in whole numbers.
+and, where weights are given, GravNet without blocks (--no-messages, of smartpix train gravnet --blocks 0), with neighbours
+among all hits (--free, of --neighbours free) and with object condensation (--condensation, of --answer condensation).
+With --garnet W.safetensors it also says what GarNet's sectors of these events are worth in whole numbers, by the numbers
+of sectors round and along the beam, for each of the weights.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from tracking.finders.gnn.graph import Features, make_graph
 from tracking.finders.gnn.network import InteractionNetwork, load_network, score
 from tracking.finders.training import event_seed, n_parameters
 
+VARIANTS = ("no-messages", "free", "condensation")
+"""Of GravNet, each with weights of its own that do not ship."""
 KEPT = (
     "efficiency", "fake_rate", "fake_rate_central", "duplicate_rate", "n_tracks", "ms", "ms_by_stage",
 )  # fmt: skip
@@ -54,8 +58,8 @@ class TorchScorer:
         return self.fused.outside(features)
 
 
-def garnet_numbers(file: str, weights: str) -> dict[str, Any]:
-    """GarNet in whole numbers on the sectors of a file's events."""
+def garnet_numbers(file: str, weights: str) -> tuple[str, dict[str, Any]]:
+    """How the sectors are cut (``20 x 12``), and GarNet in whole numbers on those of a file's events."""
     from tracking.finders.garnet.options import SectorOptions
     from tracking.finders.garnet.sectors import joined, sectors_of_file
     from tracking.finders.garnet.train import auc_of, load_garnet
@@ -67,8 +71,8 @@ def garnet_numbers(file: str, weights: str) -> dict[str, Any]:
     parts = [part for event in sectors_of_file(file, network.options.vertices, sectors) for part in event]
     these = joined(parts)
     answers = evaluate(whole_network(network), these.codes, these.mask)
-    return {
-        "training": made["metrics"], "sectors": len(these), "share_stiff": float(these.label.mean()),
+    return f"{sectors.azimuths} x {sectors.pseudorapidities}", {
+        "training": made["metrics"], "vertices": network.options.vertices, "sectors": len(these), "share_stiff": float(these.label.mean()),
         "auc_fixed": auc_of(these, answers),
     }  # fmt: skip
 
@@ -81,8 +85,9 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--events", type=int, default=4)
     parser.add_argument("--gravnet", default="gravnet", help="weights, by name or path")
-    parser.add_argument("--no-messages", help="weights, by path")
-    parser.add_argument("--garnet", help="weights, by path")
+    for variant in VARIANTS:
+        parser.add_argument(f"--{variant}", dest=f"gravnet-{variant}", help="weights, by path")
+    parser.add_argument("--garnet", nargs="*", default=[], help="weights, by path")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -97,9 +102,9 @@ def main() -> None:
     }
     parameters = {"chain": n_parameters(interaction), "chain-in-torch": n_parameters(interaction)}
     weights = {"gravnet": options.gravnet}
-    if options.no_messages:
-        weights["gravnet-no-messages"] = options.no_messages
-        finders["gravnet-no-messages"] = gravnet_finder(header, options.no_messages)
+    given = {name: path for name in map("gravnet-{}".format, VARIANTS) if (path := getattr(options, name))}
+    weights |= given
+    finders |= {name: gravnet_finder(header, path) for name, path in given.items()}
     made = {name: describe_weights(path)["metrics"] for name, path in weights.items()}
     parameters |= {name: metrics["parameters"] for name, metrics in made.items()}
     seeds = {name: training_seeds(finder) for name, finder in finders.items()}
@@ -115,7 +120,7 @@ def main() -> None:
         "training": made,
     }  # fmt: skip
     if options.garnet:
-        result["garnet"] = garnet_numbers(options.file, options.garnet)
+        result["garnet"] = dict(garnet_numbers(options.file, weights) for weights in options.garnet)
     with replace_when_done(options.output) as beside:
         beside.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result["finders"], indent=1))

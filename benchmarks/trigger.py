@@ -1,8 +1,9 @@
 """The trigger's network with other features, widths and bits: areas under the curve, and tracks of its scores.
 
 ``python benchmarks/trigger.py --train TRAIN.root --test TEST.root --weights FOLDER`` trains what FOLDER lacks and
-writes ``results/trigger-training.json``. ``data/make.sh`` makes TRAIN.root (``trigger-train.root``), and
-``smartpix simulate events --pileup 200 --events 4 --seed 642001`` makes TEST.root. Some hours on one core.
+writes ``results/trigger-training.json``; with ``--only NAME ...`` the rows of others stay. ``data/make.sh`` makes
+TRAIN.root (``pu200-train.root``), and ``smartpix simulate events --pileup 200 --events 4 --seed 642001`` makes
+TEST.root. Some hours on one core.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from tracking.finders.trigger.scores import Trained, load_trained
 from tracking.finders.trigger.train import auc_of, quantized_network, train_trigger
 
 RESULTS = Path(__file__).parent / "results" / "trigger-training.json"
-FEATURES = {8: ("kinks", "estimates", "paper", "all"), 40: ("kinks", "estimates", "paper")}
+FEATURES = {8: ("kinks", "estimates", "paper", "all"), 40: ("paper",)}
 """By the width of the hidden layers: 8 and 40 as in the paper."""
-BITS = (14, 12, 10, 8, 6, 4)
 FLOAT = TrainTriggerOptions(epochs=60, learning_rate=5e-3)
-QUANTISED, OF_WHOLE = 8, ("kinks-8", "geometric-8")
-"""Those that are trained in whole numbers, too."""
+BITS, ROUNDED = (14, 12, 10, 8, 6, 4), ("kinks-8", "geometric-8")
+"""Bits to which some networks are rounded after their training."""
+WHOLE_BITS, OF_WHOLE = (14, 10, 8, 6), "kinks-8"
+"""Bits with which one is trained on, in whole numbers."""
 PAPERS_OWN = replace(
     FLOAT,
     batch_size=4,
@@ -56,11 +58,11 @@ def trainings() -> dict[str, TrainTriggerOptions]:
         for features in names:
             graph = TriggerGraphOptions(features=features)
             made[f"{features}-{hidden}"] = replace(FLOAT, hidden=hidden, graph=graph)
-        made[f"geometric-{hidden}"] = replace(PAPERS_OWN, hidden=hidden)
-        if hidden == QUANTISED:
-            for name, bits in ((name, bits) for name in OF_WHOLE for bits in BITS):
-                of_whole = replace(made[name], epochs=30, learning_rate=2e-3, bits=bits, start=name)
-                made[f"{name}-{bits}b"] = of_whole
+    made["geometric-8"] = PAPERS_OWN
+    for bits in WHOLE_BITS:
+        made[f"{OF_WHOLE}-{bits}b"] = replace(
+            made[OF_WHOLE], epochs=30, learning_rate=2e-3, bits=bits, start=OF_WHOLE
+        )
     return made
 
 
@@ -77,13 +79,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("train", "test", "weights"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", choices=list(trainings()), default=list(trainings()))
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.weights.mkdir(parents=True, exist_ok=True)
     sample = load_sample(options.test, 100)
     made_by, results = dict(sample.header.made_by), {}
     graphs: dict[str, Any] = {}
+    if RESULTS.exists() and len(options.only) < len(trainings()):
+        kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+        assert kept["test"] == made_by, "the rows that stay are of other events"
+        results = kept["networks"]
     for name, training in trainings().items():
+        if name not in options.only:
+            continue
         path = options.weights / f"{name}.safetensors"
         if training.start:
             training = replace(training, start=str(options.weights / f"{training.start}.safetensors"))
@@ -94,14 +103,15 @@ def main() -> None:
         check_fresh("benchmarks/trigger.py", made_by["seed"], {name: trained.seeds})
         key = json.dumps([trained.graph.graph, trained.graph.features])
         if key not in graphs:
-            graphs[key] = [labelled_events(file, trained.graph) for file in (options.train, options.test)]
+            graphs[key] = labelled_events(options.test, trained.graph)
         row: dict[str, Any] = {"features": trained.graph.features, "graph": trained.graph.graph}
         row |= {"hidden": training.hidden, "bits": training.bits, "parameters": trained.metrics["parameters"]}
-        row["auc"] = edge_auc(trained, graphs[key][1], trained.sectors)
+        row["auc"] = edge_auc(trained, graphs[key], trained.sectors)
         if trained.graph.graph == "geometric":
-            row["auc_cut"] = edge_auc(trained, graphs[key][1], PAPER)
-        if name in OF_WHOLE:
-            train, test = (as_tensors(events, trained.sectors) for events in graphs[key])
+            row["auc_cut"] = edge_auc(trained, graphs[key], PAPER)
+        if name in ROUNDED:
+            events = labelled_events(options.train, trained.graph), graphs[key]
+            train, test = (as_tensors(some, trained.sectors) for some in events)
             row["auc_rounded"] = {bits: rounded_auc(trained, bits, train, test) for bits in BITS}
         if trained.graph.graph == "cone":
             header = sample.header

@@ -120,6 +120,27 @@ priced() { # folder, weights, clusters, region, float weights, threshold, augmen
     -o "$1/$2.safetensors"
 }
 priced weights fixed-2s-smallest "$work/2s.parquet" barrel mdn-2s-columns-2t-4bit 300 mirror-x 30 0.018
+
+# Sums of columns and rows alone, in codes without negative levels: round after round under a price in look-up tables.
+[ -f "$work/2s-120k.parquet" ] || smartpix simulate clusters --dataset 2s -n 120000 --seed 21 -o "$work/2s-120k.parquet"
+sums() { # folder, name, then options
+  smartpix compress "$work/2s-120k.parquet" --region barrel "${@:3}" -o "$1/$2.safetensors"
+}
+cheaper() { sums "$1" "$2" --from "$work/$3.safetensors" --method luts --strength "$4" --set focus="$5" "${@:6}"; }
+sums "$work" sums-1 --from mdn-2s-mlp-2t-2bit --network mlp --hidden 21 21 --data-bits 3 --dense-bits 8 \
+  --set network.edges=[300,507,857,1448,2447,4136,6990] --activation-bits 7 --epochs 44 --free 0.68 --learning-rate 6e-3
+sums "$work" sums-2 --from "$work/sums-1.safetensors" --data-bits 4 \
+  --set network.edges=[300,378,476,600,756,953,1201,1513,1906,2402,3027,3814,4806,6055,7630] --method bits \
+  --strength 0.008 --activation-bits 7 --epochs 32 --batch-size 256 --learning-rate 4e-3
+cheaper "$work" sums-3 sums-2 0.015 [1.4,0.8,1.4,0.5] --activation-bits 6 --epochs 36 --learning-rate 4e-3
+cheaper "$work" sums-4 sums-3 0.04 [1.4,0.8,1.5,0.4] --epochs 40 --learning-rate 3.5e-3
+cheaper "$work" sums-5 sums-4 0.07 [1.6,0.8,1.4,0.4] --epochs 50 --learning-rate 3e-3
+# A round that keeps the last one's zeros regains what the price took.
+kept() { cheaper "$1" "$2" "$3" "$4" "$5" --keep-zeros --epochs "$6" --learning-rate "$7"; }
+kept "$work" sums-6 sums-5 0.05 [1.9,0.8,1.3,0.45] 60 2.5e-3
+kept "$work" sums-7 sums-6 0.07 [2.0,0.85,1.3,0.45] 60 2e-3
+kept "$work" sums-8 sums-7 0.05 [2.1,0.9,1.2,0.5] 80 2e-3
+kept weights fixed-2s-sums sums-8 0.03 [2.2,0.95,1.2,0.5] 80 1.5e-3
 wait "$chain"
 priced "$work" fixed-barrel "$work/crossings.root" barrel mdn-barrel 400 mirror-x 24 0.03
 priced "$work" fixed-endcap "$work/crossings.root" endcap mdn-endcap 400 "mirror-x mirror-y" 24 0.03
@@ -198,3 +219,6 @@ smartpix train gnn "$work/pu200-train.root" --network interaction --hidden 8 --f
 # The code of clusters on the link, at pile-up 200.
 smartpix train link "$work/pu200-train.root" --latent 8 --bits 5 -o weights/link-8x5.safetensors
 smartpix train link "$work/pu200-train.root" --latent 4 --bits 6 --rate 0 --epochs 4 -o weights/link-4x6.safetensors
+# Estimates of the barrel for what the second brings to the host.
+smartpix train mdn "$work/pu200-train.root" --region barrel --code link-4x6 --from mdn-barrel --epochs 24 --learning-rate 2e-3 \
+  -o weights/mdn-barrel-link-4x6.safetensors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ import awkward as ak
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.clusters import flatten, windows
+from smartpix.clusters import FlatClusters, flatten, windows
 from smartpix.estimate.base import same_sensor, sensor_of, sensor_words, truth_targets, window_center
 from smartpix.files import as_paths
 from smartpix.io.cluster_set import N_PARTICLES, ClusterSet
-from smartpix.io.events import EventFile, iterate
+from smartpix.io.events import EventFile, Header, iterate
 from smartpix.io.parquet import Table, is_cluster_file, list_tables, read_clusters
 from smartpix.notebook import one_line_and_table
 from smartpix.sample_windows import read_out
@@ -103,6 +103,7 @@ def load_samples(
     region: str,
     reading: Reading = AS_THEY_ARE,
     min_share: float = 0.95,
+    code: str = "",
 ) -> Samples:
     """Clusters of event files (ROOT, read out already) or of data sets (parquet, noise-free: they are read
     out here).
@@ -111,13 +112,20 @@ def load_samples(
         region: ``"barrel"`` or ``"endcap"``; of event files, which modules.
         reading: slices, readout and sensor.
         min_share: clusters of event files need one particle with this share of the charge.
+        code: weights of a learned code of the link, by name or path, that clusters of event files go through:
+            they are as the host decodes them. Empty: none.
 
     Raises:
         InputError: files of both kinds, of different sensors, of another one than given or of the other
-            region, of several particles in a window, no truth, no cluster, or a readout for event files.
+            region, of several particles in a window, no truth, no cluster, a readout for event files, a code for
+            data sets, or one for another ADC.
     """
     files = as_paths(files)
     if are_tables(files, reading):
+        if code:
+            raise InputError(
+                f"{files[0]}: codes of the link are for event files (ROOT); give those, or no code"
+            )
         found = read_tables(files, region, reading)
         if N_PARTICLES in found.clusters.labels:
             raise InputError(
@@ -126,7 +134,7 @@ def load_samples(
             )
         samples = from_clusters(found.clusters, reading.readout, found.sensor, found.made_by)
         return replace(samples, parts=found.parts, files=found.files)
-    return replace(_from_events(files, region, reading, min_share), files=tuple(files))
+    return replace(_from_events(files, region, reading, min_share, code), files=tuple(files))
 
 
 def are_tables(files: Sequence[Path], reading: Reading) -> bool:
@@ -329,7 +337,23 @@ def count_by_file(parts: Sequence[tuple[EventFile, int]]) -> tuple[int, ...]:
     )
 
 
-def _from_events(files: Sequence[Path], region: str, reading: Reading, min_share: float) -> Samples:
+def _decoding(code: str) -> Callable[[FlatClusters, Header], FlatClusters]:
+    """What makes clusters those that the host has behind a code of the link; empty: they stay."""
+    if not code:
+        return lambda clusters, header: clusters
+    # Torch stays out where nothing is decoded.
+    from smartpix.link.codes import coded
+    from smartpix.link.images import adc_of
+    from smartpix.link.learned import load_link
+
+    learned = load_link(code)
+    return lambda clusters, header: learned.decoded(coded(clusters, header.detector, adc_of(header)))
+
+
+def _from_events(
+    files: Sequence[Path], region: str, reading: Reading, min_share: float, code: str
+) -> Samples:
+    decoded = _decoding(code)
     images, targets, truncated, columns = [], [], [], []
     parts: list[tuple[EventFile, int]] = []
     part = None
@@ -339,7 +363,7 @@ def _from_events(files: Sequence[Path], region: str, reading: Reading, min_share
         clusters, target = part.clusters[chosen], target[chosen]
         if len(clusters) == 0:
             continue
-        flat = flatten(clusters, part.slices)
+        flat = decoded(flatten(clusters, part.slices), part.opened.header)
         image, origin = windows(flat)
         target[:, :2] -= window_center(origin, flat.module, part.opened.header.detector)
         images.append(image)
@@ -357,7 +381,7 @@ def _from_events(files: Sequence[Path], region: str, reading: Reading, min_share
         np.concatenate(truncated),
         part.sensor,
         part.slices,
-        made_by_all(parts),
+        made_by_all(parts) | ({"code": Path(code).stem} if code else {}),
         count_by_file(parts),
         np.concatenate(columns).astype(np.int64),
     )

@@ -48,8 +48,9 @@ def commands(tmp_path_factory):
 
 
 def test_each_command_is_one_of_the_command_line(commands):
+    known = parser()
     for arguments in commands[1]:
-        parser().parse_args(arguments)
+        known.parse_args(arguments)
 
 
 def test_they_make_all_weights_that_ship(commands):

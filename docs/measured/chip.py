@@ -54,19 +54,95 @@ def export() -> str:
 
 def front() -> str:
     """Resolution against size, fewest look-up tables first."""
+    body = [[*_size(name, r), f"{r['nll']:.2f}"] for name, r in _by_size("front")]
+    return table([*SIZE, "NLL"], body)
+
+
+def front_sums() -> str:
+    """The same of the networks that see sums of columns and rows alone, with the widths of the pulls."""
+    body = []
+    for name, r in _by_size("front-sums"):
+        pulls = sorted(r["pull_sigma"].values())
+        worst, cot = r["worst"], r["hw68_ratio_to_base"]["cot_alpha"]
+        # Without the zeros: a line has 110 characters at most.
+        size = _size(name, r)
+        body.append([*size[:2], *size[4:], f"{worst:.3f}", f"{cot:.3f}", f"{pulls[0]:.2f}-{pulls[-1]:.2f}"])
+    return table([*SIZE[:2], *SIZE[4:], "worst", "cot alpha", "pull widths"], body)
+
+
+SIZE = ["network", "method", "not zero", "zeros", "LUTs", *TARGETS.values()]
+
+
+def _by_size(study: str) -> list[tuple[str, dict]]:
+    return sorted(results(study)["networks"].items(), key=lambda item: item[1]["da4ml_luts"])
+
+
+def _size(name: str, r: dict) -> list[str]:
+    return [
+        f"`{name}`" + (" *" if r["on_front"] else ""),
+        f"{r['method']} {r['setting']}".strip(),
+        f"{r['nonzero_weights']:,}",
+        f"{r['zeros']['all']:.3f}",
+        f"{r['da4ml_luts']:,}",
+        *(f"{r['hw68_ratio_to_base'][key]:.3f}" for key in TARGETS),
+    ]
+
+
+def reload() -> str:
+    """Weights in the wiring beside weights in registers."""
+    result = results("reload")
+    forms = {
+        "small network, in the wiring": result["constant"],
+        "small network, in registers": result["reloadable"],
+        f"`{result['in_wiring']['weights']}`, in the wiring": result["in_wiring"],
+    }
     body = [
         [
-            f"`{name}`" + (" *" if r["on_front"] else ""),
-            f"{r['method']} {r['setting']}".strip(),
-            f"{r['nonzero_weights']:,}",
-            f"{r['zeros']['all']:.3f}",
-            f"{r['da4ml_luts']:,}",
-            *(f"{r['hw68_ratio_to_base'][key]:.3f}" for key in TARGETS),
-            f"{r['nll']:.2f}",
+            title,
+            f"{r['luts']:,}",
+            f"{r['ffs']:,}",
+            f"{r['latency_cycles']}",
+            f"{r['longest_path_ns']:.2f}" if "longest_path_ns" in r else "-",
+            f"{r['rtl_mismatches']} of {r['n_clusters']:,}",
         ]
-        for name, r in sorted(results("front")["networks"].items(), key=lambda item: item[1]["da4ml_luts"])
+        for title, r in forms.items()
     ]
-    return table(["network", "method", "not zero", "zeros", "LUTs", *TARGETS.values(), "NLL"], body)
+    return table(
+        ["weights", "LUTs", "FFs", "cycles", "longest path at 180 nm, ns", "wrong in Verilator"], body
+    )
+
+
+def reload_sizes() -> str:
+    """What designs with weights in registers need, counted from them and not synthesised."""
+    body = [
+        [
+            f"`{name}`",
+            *(f"{r[key]:,}" for key in ("multipliers", "weight_bits", "register_bits", "load_cycles")),
+            f"{r['latency_cycles']}",
+        ]
+        for name, r in results("reload")["not_synthesised"].items()
+    ]
+    return table(["network", "multipliers", "bits of weights", "register bits", "words", "cycles"], body)
+
+
+def chain_kinds() -> str:
+    """The chain on the shapes of networks of other sizes."""
+    body = [
+        [
+            "`mdn`, floating point" if name == "mdn" else f"`{name}`",
+            r.get("kind", "columns"),
+            f"{r['da4ml_luts']:,}" if "da4ml_luts" in r else "-",
+            f"{r['reduction']:.2f}",
+            f"{r['edge_efficiency']:.4f}",
+            f"{r['track_efficiency']:.4f}",
+            f"{r['fake_rate']:.4f}",
+        ]
+        for name, r in results("chain-kinds").items()
+        if isinstance(r, dict)
+    ]
+    return table(
+        ["barrel network", "kind", "LUTs", "reduction", "edge efficiency", "track efficiency", "fakes"], body
+    )
 
 
 def quantised() -> str:

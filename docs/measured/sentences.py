@@ -4,6 +4,7 @@ import functools
 
 from measured.choices import choices
 from measured.results import TARGETS, results, spelled
+from measured.trigger import trigger_sentences
 from measured.trkx import trkx_sentences
 
 
@@ -212,7 +213,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
         },
         "docs/dense.md": {},
         "docs/trkx.md": trkx_sentences(),
-        "docs/trigger.md": {},
+        "docs/trigger.md": trigger_sentences(),
         "docs/link.md": {},
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {

@@ -1,15 +1,17 @@
-"""Tables of the trigger's network in sectors, and of GravNet beside the interaction network."""
+"""Tables and numbers of the trigger's network in sectors, and of GravNet beside the interaction network."""
 
 from page_text import table
 
-from measured.results import results
+from measured.results import number, results, spelled
+from tracking.bench.trigger_rate import design_rate
 
 FINDERS = {
     "trigger": "`trigger`, whole numbers", "trigger-float": "`trigger`, floating point", "chain": "`chain`",
 }  # fmt: skip
 BUILDERS = {
     "chain": "interaction network, compiled", "chain-in-torch": "interaction network, torch", "gravnet": "GravNet, torch",
-    "gravnet-no-messages": "GravNet without messages, torch",
+    "gravnet-no-messages": "GravNet without messages, torch", "gravnet-free": "GravNet, free neighbours, torch",
+    "gravnet-condensation": "GravNet, object condensation, torch",
 }  # fmt: skip
 
 
@@ -25,7 +27,7 @@ def trigger_tracks() -> str:
 def trigger_features() -> str:
     """What the network reads of an edge, and what comes of it."""
     body = []
-    for name in ("paper-8", "estimates-8", "kinks-8", "all-8"):
+    for name in ("paper-8", "paper-40", "estimates-8", "kinks-8", "all-8"):
         r = results("trigger-training")["networks"][name]
         rates = [f"{r[key]:.4f}" for key in ("auc", "efficiency", "fake_rate")]
         body.append([f"`{r['features']}`", f"{r['parameters']}", *rates])
@@ -33,14 +35,51 @@ def trigger_features() -> str:
 
 
 def trigger_bits() -> str:
-    """Area under the curve against bits, rounded after the training."""
+    """Area under the curve against bits: rounded after the training, and trained in whole numbers."""
     networks = results("trigger-training")["networks"]
-    rows = {"cones, `kinks`": networks["kinks-8"], "the paper's graph": networks["geometric-8"]}
-    bits = list(rows["cones, `kinks`"]["auc_rounded"])
-    body = [
-        [name, f"{r['auc']:.4f}", *(f"{r['auc_rounded'][b]:.4f}" for b in bits)] for name, r in rows.items()
-    ]
+    bits = list(networks["kinks-8"]["auc_rounded"])
+    rows = {
+        f"{graph}, rounded": [networks[name]["auc"], *networks[name]["auc_rounded"].values()]
+        for graph, name in (("cones, `kinks`", "kinks-8"), ("the paper's graph", "geometric-8"))
+    }
+    trained = [networks.get(f"kinks-8-{b}b", {}).get("auc") for b in bits]
+    rows["cones, `kinks`, trained in whole numbers"] = [None, *trained]
+    body = [[name, *(number(auc, ".4f") for auc in row)] for name, row in rows.items()]
     return table(["graph", "float", *(f"{b} bits" for b in bits)], body)
+
+
+def trigger_logic() -> str:
+    """Size and time of the logic against the cycles between two sectors."""
+    sectors = results("bench-trigger")["sectors"]
+    body = []
+    for interval, r in results("trigger-logic")["rows"].items():
+        rate = design_rate(sectors["n_used"], sectors["n_sectors"], int(interval), r["clock_ns"])
+        sizes = [f"{r[key]:,}" for key in ("luts", "ffs")]
+        differ = f"{r['rtl_mismatches']} of {r['n_sectors']:,}"
+        times = [f"{r['latency_cycles']}", f"{r['latency_ns']:.0f}", f"{rate['event_us']:.1f}"]
+        body.append([interval, *sizes, *times, differ])
+    head = ["interval", "LUTs", "flip-flops", "cycles", "latency, ns", "µs an event", "sectors that differ"]
+    return table(head, body)
+
+
+def trigger_sentences() -> dict[str, tuple[str, ...]]:
+    """Numbers in sentences of docs/trigger.md."""
+    bench, perceptrons = results("bench-trigger"), results("trigger-logic")["hls"]
+    rate = bench["rate"]
+    (n_inputs,), wrong = (
+        {p["n_inputs"] for p in perceptrons.values()},
+        sum(p["csim_mismatches"] for p in perceptrons.values()),
+    )
+    return {
+        "An event has {} sectors with edges": (f"{bench['sectors']['n_used']:,.0f}",),
+        "takes them in within {} µs, or {} events a second": (
+            f"{rate['event_us']:.1f}",
+            f"{round(rate['events_per_s'], -3):,.0f}",
+        ),
+        "at every crossing keep {} designs busy": (f"{rate['designs']}",),
+        "and {} if sectors without edges go in, too": (f"{rate['designs_all']}",),
+        "of {} inputs of each perceptron {} give another result": (f"{n_inputs:,}", spelled(wrong)),
+    }
 
 
 def trigger_sectors() -> str:
@@ -70,3 +109,16 @@ def builders() -> str:
         for shown, r in ((shown, results("gravnet")["finders"][key]) for key, shown in BUILDERS.items())
     ]
     return table(["network", "parameters", "efficiency", "fakes", "ms an event"], body)
+
+
+def garnet_sectors() -> str:
+    """GarNet on sectors of two sizes: the area under its curve in floating point, and in whole numbers."""
+    body = [
+        [
+            name, f"{r['vertices']}", f"{r['training']['hits']:.0f}", f"{r['training']['truncated']:.3f}",
+            f"{r['training']['auc_float']:.3f}", f"{r['training']['auc_fixed']:.3f}", f"{r['auc_fixed']:.3f}",
+        ]
+        for name, r in results("gravnet")["garnet"].items()
+    ]  # fmt: skip
+    head = ["sectors", "vertices", "hits", "cut", "AUC, float", "AUC, ternary", "ternary, other events"]
+    return table(head, body)

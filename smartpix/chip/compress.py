@@ -116,12 +116,17 @@ def lut_price(model: QuantizedMdn) -> Tensor:
 
     A weight costs an adder for each digit that is not zero in its canonical signed form, as wide as what comes
     in and one bit more. What adders have in common is not seen, so that the count is too high. Its slope
-    spreads a weight's digits evenly over its bits.
+    spreads a weight's digits evenly over its bits. A sum over a column or a row costs its own adders as long as
+    a weight listens to it; the slope spreads these evenly over the bits of all who listen.
     """
     total = torch.zeros(())
     for layer in model.plan.layers:
         kernel = model.kernels()[layer.name]
         span = _spans(kernel)
+        if layer.name == "dense1":
+            with torch.no_grad():
+                shared = _line_adders(model) / span.sum(0).clamp(min=1.0)
+            total = total + (span * shared).sum() / 1000
         with torch.no_grad():
             finest = kernel.format.fraction
             a_bit = digits(kernel.rounded() * 2.0**finest) / span.clamp(min=1.0)
@@ -157,12 +162,31 @@ def _widths(model: QuantizedMdn, layer: str) -> Tensor:
     o, plan = model.options, model.plan
     if layer != "dense1":
         return torch.tensor(float((o.data if plan.sees_codes(layer) else o.between).bits))
+    # So many codes added up.
+    sums = [o.data.bits + (terms - 1).bit_length() for terms in _line_terms(model)]
+    return torch.tensor([o.between.bits] * plan.n_front + sums, dtype=torch.float32)
+
+
+def _line_adders(model: QuantizedMdn) -> Tensor:
+    """Look-up tables of each input of dense1: of the tree of adders that sums up a line, else 0."""
+    sums = [tree_luts(terms, model.options.data.bits) for terms in _line_terms(model)]
+    return torch.tensor([0] * model.plan.n_front + sums, dtype=torch.float32)
+
+
+def _line_terms(model: QuantizedMdn) -> list[int]:
+    """Codes in each of the sums over columns and rows, in the order in which dense1 sees them."""
+    plan = model.plan
     slices, rows, columns = plan.shape
-    widths = [o.between.bits] * plan.n_front
-    for has_sums, lines, terms in ((plan.column_sums, columns, rows), (plan.row_sums, rows, columns)):
-        # So many codes added up.
-        widths += [o.data.bits + (terms - 1).bit_length()] * (slices * lines * has_sums)
-    return torch.tensor(widths, dtype=torch.float32)
+    return [rows] * (slices * columns * plan.column_sums) + [columns] * (slices * rows * plan.row_sums)
+
+
+def tree_luts(terms: int, bits: int) -> int:
+    """Look-up tables of a tree of adders for so many codes; the carry is free, as in da4ml's count."""
+    luts = 0
+    while terms > 1:
+        luts += terms // 2 * bits
+        terms, bits = terms - terms // 2, bits + 1
+    return luts
 
 
 PRICES = {"bits": bit_price, "luts": lut_price}

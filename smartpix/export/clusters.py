@@ -44,9 +44,8 @@ def load_fixed(name: str | Path) -> tuple[FixedNetwork, dict[str, Any]]:
         InputError: missing or damaged weights, or those of a float network.
     """
     remedy = (
-        f"a float network becomes one of whole numbers by smartpix compress CLUSTERS --from {name}, and the "
-        f"graph network "
-        "goes to a file that ends in .onnx or .pt"
+        f"a float network of the estimates becomes one of whole numbers by smartpix compress CLUSTERS --from {name}, "
+        f"and the graph network goes to a file that ends in .onnx or .pt; other networks have no logic"
     )
     arrays, description = load_sorted_weights(name, ON_CHIP, remedy)
     return from_arrays(arrays, description["fixed"], str(name)), description

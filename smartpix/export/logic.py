@@ -16,7 +16,7 @@ from smartpix.export.wires import Matrices, Wires, cut_wires, input_wires, logic
 from smartpix.networks.plan import POOL, SPAN, WINDOW
 from smartpix.schema import InputError
 
-__all__ = ["code_range", "estimate_luts", "port_bits", "trace"]
+__all__ = ["code_range", "estimate_luts", "port_bits", "range_bits", "trace"]
 
 
 def code_range(network: FixedNetwork) -> tuple[int, int]:
@@ -27,9 +27,12 @@ def code_range(network: FixedNetwork) -> tuple[int, int]:
 
 def port_bits(network: FixedNetwork) -> tuple[int, int]:
     """Bits of a code and of a result in the ports."""
-    low, high = code_range(network)
-    bits = max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0)
-    return bits, network.outputs["dense3"].bits
+    return range_bits(*code_range(network)), network.outputs["dense3"].bits
+
+
+def range_bits(low: int, high: int) -> int:
+    """Bits of a whole number from ``low`` to ``high``, in two's complement if ``low`` is negative."""
+    return max((-low - 1).bit_length() if low else 0, high.bit_length()) + (low < 0)
 
 
 def trace(network: FixedNetwork, adders_per_stage: int = -1) -> Any:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import FixedNetwork
+from smartpix.chip.fixed_point import FixedNetwork, Ints, evaluate
 from smartpix.export import synthesis
 from smartpix.export.logic import code_range, estimate_luts, port_bits, trace
 from smartpix.export.reload import Design, random_weights, refit, reloadable
@@ -34,7 +34,7 @@ from smartpix.export.verilog import pipelined, simulate, spaced_ports, write_da4
 from smartpix.files import replace_folder_when_done
 from smartpix.schema import InputError, check, check_ranges, check_types, ranged
 
-__all__ = ["RtlOptions", "estimate_luts", "simulate", "trace", "write_rtl"]
+__all__ = ["RtlOptions", "estimate_luts", "measure", "simulate", "trace", "write_rtl", "write_wiring"]
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ class RtlOptions:
         fpga: count look-up tables with yosys.
         cells: map to standard cells with yosys, and find the longest path with opensta.
         family: yosys' name of the programmable logic.
+        narrow_functions: yosys does not use the multiplexers behind look-up tables, which make a design faster and,
+            where it has many narrow adders, larger.
         liberty: library of cells; Debian's qflow-tech-osu018 has the default one, of 180 nm.
         reloadable: weights in registers that a port loads, with multipliers, in place of constants.
         load_bits: bits that the port takes at an edge of the clock.
@@ -62,6 +64,7 @@ class RtlOptions:
     fpga: bool = True
     cells: bool = True
     family: str = "xcup"
+    narrow_functions: bool = False
     liberty: str = synthesis.LIBERTY
     reloadable: bool = False
     load_bits: int = ranged(32, 1, 1024)
@@ -117,44 +120,98 @@ def write_rtl(
     with replace_folder_when_done(folder) as new:
         report(f"tracing the {network.kind} network")
         made = (_loaded if options.reloadable else _wired)(network, new, codes, options, reload)
-        facts: dict[str, Any] = {
-            "kind": network.kind,
-            "options": asdict(options),
-            "rtl_mismatches": None,
-            "n_clusters": len(codes),
-            **dict.fromkeys(synthesis.FPGA + synthesis.CELLS + synthesis.TIMING),
-            "ii_cycles": 1,
-            "latency_ns": made["latency_cycles"] * options.clock_ns,
-            "clock_ns": options.clock_ns,
-            **made,
-            "versions": {} if options.reloadable else {"da4ml": version("da4ml")},
-            "assumptions": [],
-            "missing": {},
-        }
-        if options.simulate and synthesis.present(facts, "verilator"):
-            report(f"verilator: {len(codes)} clusters")
-            facts["rtl_mismatches"] = simulate(new)
-            if facts["rtl_mismatches"]:
-                raise InputError(
-                    f"{facts['rtl_mismatches']} of {len(codes)} clusters (of each load) give other numbers in the simulated "
-                    f"Verilog than in the "
-                    "reference; please report this network"
-                )
-        if options.fpga and synthesis.present(facts, "yosys"):
-            report("yosys: look-up tables, this takes minutes")
-            facts |= synthesis.fpga(new, options.family)
-            facts["assumptions"].append(synthesis.fpga_assumption(options.family))
-        # All that is missing is named at once, also what would only come after something that is missing.
-        timed = options.cells and synthesis.present(facts, "sta")
-        if options.cells and synthesis.present(facts, "yosys", options.liberty):
-            report("yosys: standard cells, this takes minutes")
-            facts |= synthesis.cells(new, options.liberty, options.clock_ns)
-            facts["assumptions"] += synthesis.CELL_ASSUMPTIONS
-            if timed:
-                report("opensta: longest path")
-                facts |= synthesis.timing(new, options.liberty, options.clock_ns)
-                facts["assumptions"].append(synthesis.TIMING_ASSUMPTION)
-        (new / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        return measure(new, {"kind": network.kind, **made}, len(codes), options, report)
+
+
+def write_wiring(
+    logic: Any,
+    folder: Path,
+    codes: npt.NDArray[Any],
+    expected: Ints,
+    bits: tuple[int, int],
+    fraction: int,
+    depth: int,
+) -> dict[str, Any]:
+    """Write logic with its weights in the wiring, as a pipeline with a test bench.
+
+    Args:
+        logic: da4ml's ``CombLogic`` from codes to results.
+        folder: that it is written to.
+        codes: (N, ...) of the clusters of the test bench; expected: (N, O) their results, whole numbers.
+        bits: of a code and of a result in the ports.
+        fraction: the unit of a result is 2 to the power of minus this.
+        depth: adders one after the other between two registers.
+
+    Returns:
+        ``latency_cycles``, and ``da4ml_luts`` and ``register_bits`` before synthesis.
+    """
+    pipe = pipelined(logic, depth)
+    write_pipeline(pipe, "network", folder)
+    write_da4ml(folder)
+    (folder / "smartpix.v").write_text(_top(pipe, bits, fraction), encoding="utf-8")
+    latency = len(pipe.solutions)
+    write_bench(codes, expected, bits, latency, folder)
+    return {"latency_cycles": latency, "da4ml_luts": round(pipe.cost), "register_bits": int(pipe.reg_bits)}
+
+
+def measure(
+    folder: Path,
+    made: Mapping[str, Any],
+    n_clusters: int,
+    options: RtlOptions,
+    report: Callable[[str], object] = log.info,
+) -> dict[str, Any]:
+    """Simulate a design that takes a cluster at every edge, measure it, and write ``report.json``.
+
+    Args:
+        folder: with the Verilog and a test bench of ``n_clusters``.
+        made: facts of the design: ``latency_cycles`` and more.
+        options: what is measured.
+        report: told what comes next.
+
+    Returns:
+        As :func:`write_rtl`.
+
+    Raises:
+        InputError: the simulation differs from the reference, or a tool failed.
+    """
+    facts: dict[str, Any] = {
+        "options": asdict(options),
+        "rtl_mismatches": None,
+        "n_clusters": n_clusters,
+        **dict.fromkeys(synthesis.FPGA + synthesis.CELLS + synthesis.TIMING),
+        "ii_cycles": 1,
+        "latency_ns": made["latency_cycles"] * options.clock_ns,
+        "clock_ns": options.clock_ns,
+        **made,
+        "versions": {} if options.reloadable else {"da4ml": version("da4ml")},
+        "assumptions": [],
+        "missing": {},
+    }
+    if options.simulate and synthesis.present(facts, "verilator"):
+        report(f"verilator: {n_clusters} clusters")
+        facts["rtl_mismatches"] = simulate(folder)
+        if facts["rtl_mismatches"]:
+            raise InputError(
+                f"{facts['rtl_mismatches']} of {n_clusters} clusters (of each load) give other numbers in the simulated "
+                f"Verilog than in the "
+                "reference; please report this network"
+            )
+    if options.fpga and synthesis.present(facts, "yosys"):
+        report("yosys: look-up tables, this takes minutes")
+        facts |= synthesis.fpga(folder, options.family, options.narrow_functions)
+        facts["assumptions"].append(synthesis.fpga_assumption(options.family, options.narrow_functions))
+    # All that is missing is named at once, also what would only come after something that is missing.
+    timed = options.cells and synthesis.present(facts, "sta")
+    if options.cells and synthesis.present(facts, "yosys", options.liberty):
+        report("yosys: standard cells, this takes minutes")
+        facts |= synthesis.cells(folder, options.liberty, options.clock_ns)
+        facts["assumptions"] += synthesis.CELL_ASSUMPTIONS
+        if timed:
+            report("opensta: longest path")
+            facts |= synthesis.timing(folder, options.liberty, options.clock_ns)
+            facts["assumptions"].append(synthesis.TIMING_ASSUMPTION)
+    (folder / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return facts
 
 
@@ -183,16 +240,9 @@ def _wired(
         raise InputError(
             "rtl: there are weights to reload and the design has none in registers; set reloadable"
         )
-    pipe = pipelined(trace(network, options.depth), options.depth)
-    write_pipeline(pipe, "network", folder)
-    write_da4ml(folder)
-    (folder / "smartpix.v").write_text(_top(network, pipe), encoding="utf-8")
-    write_bench(network, len(pipe.solutions), folder, codes)
-    return {
-        "latency_cycles": len(pipe.solutions),
-        "da4ml_luts": round(pipe.cost),
-        "register_bits": int(pipe.reg_bits),
-    }
+    logic, expected = trace(network, options.depth), evaluate(network, codes)
+    fraction = network.outputs["dense3"].fraction
+    return write_wiring(logic, folder, codes, expected, port_bits(network), fraction, options.depth)
 
 
 def _loaded(
@@ -219,15 +269,15 @@ def _loaded(
     }
 
 
-def _top(network: FixedNetwork, pipe: Any) -> str:
+def _top(pipe: Any, bits: tuple[int, int], fraction: int) -> str:
     """Module whose ports hold all numbers in the same width, the first one lowest."""
-    in_bits, out_bits = port_bits(network)
+    in_bits, out_bits = bits
     n_codes, n_outputs = len(pipe.inp_qint), len(pipe.out_qint)
     body = spaced_ports(pipe, "network", [in_bits] * n_codes, [out_bits] * n_outputs, ("codes", "results"))
     return f"""`timescale 1 ns / 1 ps
 
 // Codes in two's complement, {in_bits} bits each, in the order (slice, row, column), the first lowest.
-// Results in two's complement, {out_bits} bits each, in units of 2^-{network.outputs["dense3"].fraction},
+// Results in two's complement, {out_bits} bits each, in units of 2^-{fraction},
 // {len(pipe.solutions)} edges of the clock after the one that takes the codes in.
 module smartpix (
     input clk,

@@ -100,14 +100,19 @@ def run(command: list[str], folder: Path, log: str) -> str:
     return text
 
 
-def fpga(folder: Path, family: str) -> dict[str, Any]:
+def fpga(folder: Path, family: str, narrow: bool = False) -> dict[str, Any]:
     """Look-up tables, registers and carry chains' blocks of the design in programmable logic.
+
+    Args:
+        narrow: without the multiplexers behind look-up tables. With them yosys makes wide functions of narrow adders,
+            which are faster and take more tables.
 
     Modules with the attribute ``keep_hierarchy`` are synthesised once. ``modules`` has, by name, what one of
     each has in itself and how often it occurs; ``smartpix`` is all else.
     """
+    without = " -nowidelut" if narrow else ""
     script = f"""{_read(folder)}
-synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl
+synth_xilinx -family {family} -top smartpix -flatten -noiopad -noclkbuf -nodsp -nobram -nosrl{without}
 tee -q -o yosys_fpga.json stat -json
 """
     _yosys(folder, script, "yosys_fpga")
@@ -127,9 +132,10 @@ tee -q -o yosys_fpga.json stat -json
     return total | ({"modules": modules} if len(modules) > 1 else {})
 
 
-def fpga_assumption(family: str) -> str:
+def fpga_assumption(family: str, narrow: bool = False) -> str:
     """What the counts of :func:`fpga` are."""
-    return f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM"
+    without = ", no multiplexers behind look-up tables" if narrow else ""
+    return f"look-up tables: yosys synth_xilinx for {family}, before placement, no DSP, no BRAM{without}"
 
 
 def _fpga_cells(count: dict[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.chip.fixed_point import FixedNetwork, evaluate
+from smartpix.chip.fixed_point import FixedNetwork, Ints, evaluate
 from smartpix.export.logic import port_bits
 from smartpix.export.verilog import hex_lines
 
@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["write_bench", "write_reload_bench"]
 
 
-def write_bench(network: FixedNetwork, latency: int, folder: Path, codes: npt.NDArray[Any]) -> None:
-    """Write the bench of a design with constant weights that takes ``latency`` edges of the clock."""
-    _write(network, [network], latency, folder, codes, ("", "", ""))
+def write_bench(
+    codes: npt.NDArray[Any], expected: Ints, bits: tuple[int, int], latency: int, folder: Path
+) -> None:
+    """Write the bench of a design with constant weights.
+
+    Args:
+        codes: (N, ...) of clusters, numbers as they are in the port; expected: (N, O) their results.
+        bits: of a code and of a result in the ports.
+        latency: edges of the clock from codes to results.
+        folder: that it is written to.
+    """
+    _write(codes, expected, bits, latency, folder, ("", "", ""))
 
 
 def write_reload_bench(
@@ -52,21 +61,21 @@ def write_reload_bench(
             end
             load = 0;"""
     _write(
-        networks[0], networks, design.latency, folder, codes,
-        (declared, loading, '\n        $readmemh("weights.hex", words);'),
+        codes, np.concatenate([evaluate(each, codes) for each in networks]), port_bits(networks[0]), design.latency,
+        folder, (declared, loading, '\n        $readmemh("weights.hex", words);'),
     )  # fmt: skip
 
 
 def _write(
-    network: FixedNetwork,
-    networks: Sequence[FixedNetwork],
+    codes: npt.NDArray[Any],
+    expected: Ints,
+    bits: tuple[int, int],
     latency: int,
     folder: Path,
-    codes: npt.NDArray[Any],
     more: tuple[str, str, str],
 ) -> None:
-    in_bits, out_bits = port_bits(network)
-    expected = np.concatenate([evaluate(each, codes) for each in networks])
+    """Write a bench; ``expected`` has the results of all clusters for each load of weights, one after the other."""
+    in_bits, out_bits = bits
     flat = codes.reshape(len(codes), -1).astype(np.int64)
     (folder / "codes.hex").write_text(hex_lines(flat, in_bits), encoding="utf-8")
     (folder / "expected.hex").write_text(hex_lines(expected, out_bits), encoding="utf-8")
@@ -79,7 +88,7 @@ def _write(
 // A cluster of codes.hex goes in at every edge; its results are compared with those of expected.hex when they are due.
 module testbench;
     localparam N = {len(codes)};
-    localparam LOADS = {len(networks)};
+    localparam LOADS = {len(expected) // len(codes)};
     localparam LATENCY = {latency};
     reg clk = 0;
     reg [{n_in - 1}:0] codes [0:N-1];

@@ -11,7 +11,7 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from smartpix.link.autoencoders import EconAutoencoder, LinkAutoencoder
     from smartpix.link.codes import Code, CodedClusters, Sent, coded
-    from smartpix.link.distances import earth_movers_distance, image_distances
+    from smartpix.link.distances import earth_movers_distance, image_distances, line_images
     from smartpix.link.encoder import FixedEncoder, encode_clusters
     from smartpix.link.images import Adc, adc_of, with_charge
     from smartpix.link.learned import LearnedCode, load_link, with_tables
@@ -36,6 +36,7 @@ __all__ = [
     "encode_clusters",
     "fit_pca",
     "image_distances",
+    "line_images",
     "load_link",
     "raw_code",
     "with_charge",
@@ -46,7 +47,7 @@ __getattr__ = public_names(
     __name__,
     autoencoders="EconAutoencoder LinkAutoencoder",
     codes="Code CodedClusters Sent coded",
-    distances="earth_movers_distance image_distances",
+    distances="earth_movers_distance image_distances line_images",
     encoder="FixedEncoder encode_clusters",
     images="Adc adc_of with_charge",
     learned="LearnedCode load_link with_tables",

@@ -14,9 +14,14 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.spatial.distance import cdist
 
-__all__ = ["earth_movers_distance", "image_distances"]
+from smartpix.schema import N_COLUMNS, N_ROWS, origin_pixel
+
+__all__ = ["earth_movers_distance", "image_distances", "line_images"]
 
 Floats = npt.NDArray[np.float64]
+
+DEPTHS = 100
+"""Points along a track's way through the sensor."""
 
 
 def earth_movers_distance(one: Floats, other: Floats, ways: Floats) -> float:
@@ -57,3 +62,26 @@ def image_distances(true: npt.NDArray[np.float32], found: npt.NDArray[np.float32
         ways = cdist(*places)
         distances[k] = earth_movers_distance(shares[0] / shares[0].sum(), shares[1] / shares[1].sum(), ways)
     return distances
+
+
+def line_images(mean: Floats, pitch: Floats, thickness: Floats) -> npt.NDArray[np.float32]:
+    """Charge (N, rows, columns), spread evenly along straight ways through the sensor: what a host that has estimates alone
+    knows of a cluster. Drift and diffusion are not in it; what leaves the window is in its border.
+
+    Args:
+        mean: (N, 4) x and y (mm, from the centre of the window's origin pixel, at half depth), cot alpha, cot beta.
+        pitch: (N, 2) of rows and of columns; thickness: (N,) of the sensor, all in mm.
+    """
+    depth = ((np.arange(DEPTHS) + 0.5) / DEPTHS - 0.5) * thickness[:, None]
+    images = np.zeros((len(mean), N_ROWS, N_COLUMNS), dtype=np.float32)
+    row, column = (
+        np.clip(
+            np.rint((mean[:, k, None] + mean[:, k + 2, None] * depth) / step[:, None]) + origin_pixel(n),
+            0,
+            n - 1,
+        )
+        for k, step, n in ((1, pitch[:, 0], N_ROWS), (0, pitch[:, 1], N_COLUMNS))
+    )
+    owner = np.repeat(np.arange(len(mean)), DEPTHS)
+    np.add.at(images, (owner, row.ravel().astype(np.int64), column.ravel().astype(np.int64)), 1 / DEPTHS)
+    return images

@@ -46,6 +46,11 @@ class Adc:
         return -int(np.sum(self.edges < 0))
 
     @property
+    def highest(self) -> int:
+        """The largest code."""
+        return self.n_codes + self.lowest - 1
+
+    @property
     def n_codes(self) -> int:
         """Codes there are, that of no charge among them."""
         return len(self.edges) + 1

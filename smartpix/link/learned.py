@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from smartpix.clusters import FlatClusters
 from smartpix.link.autoencoders import LinkAutoencoder, side_information
 from smartpix.link.codes import CodedClusters, Sent
 from smartpix.link.encoder import FixedEncoder, encode_clusters, encoder_from_arrays
+from smartpix.link.images import Adc, with_charge
 from smartpix.link.options import LinkOptions
 from smartpix.link.pca import NumberTables, count_number_tables, number_bits
 from smartpix.networks.weights import REPAIR, load_arrays, load_weights
@@ -64,6 +66,14 @@ class LearnedCode:
         charge = np.sign(found) * (np.exp2(np.abs(found) * compression) - 1) * reference
         return np.asarray(charge, dtype=np.float32)
 
+    def decoded(self, seen: CodedClusters) -> FlatClusters:
+        """Clusters as the host has them.
+
+        Raises:
+            InputError: the charges had another ADC than those of the training.
+        """
+        return with_charge(seen.clusters, self.decode(seen, self.numbers(seen)))
+
     def __call__(self, seen: CodedClusters) -> Sent:
         """Send clusters.
 
@@ -74,20 +84,33 @@ class LearnedCode:
             raise InputError(
                 f"{self.name}: the tables of its arithmetic code are not counted; use with_tables"
             )
-        sent = self._numbers(seen)
+        sent = self.numbers(seen)
         bits = seen.boxes.bits + self.options.latent * self.options.bits
         return Sent(
             self.decode(seen, sent), bits, number_bits(seen.boxes, sent - self.options.sent.low, self.tables)
         )
 
-    def _numbers(self, seen: CodedClusters) -> npt.NDArray[np.int64]:
+    def numbers(self, seen: CodedClusters) -> npt.NDArray[np.int64]:
+        """What is sent (N, K), whole numbers in the format ``sent``.
+
+        Raises:
+            InputError: as :meth:`check_adc`.
+        """
+        self.check_adc(seen.adc)
+        return encode_clusters(self.encoder, seen.codes)
+
+    def check_adc(self, adc: Adc) -> None:
+        """Check that charges have the ADC of the training.
+
+        Raises:
+            InputError: they have another one.
+        """
         edges = np.array(self.description["adc"]["edges"])
-        if len(edges) != len(seen.adc.edges) or not np.allclose(edges, seen.adc.edges, rtol=1e-3):
+        if len(edges) != len(adc.edges) or not np.allclose(edges, adc.edges, rtol=1e-3):
             raise InputError(
                 f"{self.name}: was trained with the ADC's edges {edges.round().tolist()} e and the file has "
-                f"{seen.adc.edges.round().tolist()}; train a code for these (smartpix train link)"
+                f"{adc.edges.round().tolist()}; train a code for these (smartpix train link)"
             )
-        return encode_clusters(self.encoder, seen.codes)
 
 
 def load_link(name: str) -> LearnedCode:
@@ -112,5 +135,5 @@ def load_link(name: str) -> LearnedCode:
 
 def with_tables(code: LearnedCode, seen: CodedClusters) -> LearnedCode:
     """The code with the tables of its arithmetic code counted on clusters of a training."""
-    sent = code._numbers(seen) - code.options.sent.low
+    sent = code.numbers(seen) - code.options.sent.low
     return replace(code, tables=count_number_tables(seen.boxes, sent, 2**code.options.bits))

@@ -27,6 +27,7 @@ from smartpix.link.samples import link_clusters
 from smartpix.networks.modules import encode
 from smartpix.networks.weights import check_output, save_weights
 from smartpix.provenance import by_path, origin
+from smartpix.train.checkpoint import resume, save_checkpoint
 from smartpix.train.epoch import check_batch, check_converges, damped, descend
 from smartpix.train.link_estimates import HostEstimates, host_estimates
 from smartpix.train.link_options import TrainLinkOptions
@@ -86,6 +87,26 @@ class _Prior(nn.Module):
         return -torch.log2(chance.clamp(min=1e-6)).sum(1)
 
 
+@dataclass(frozen=True)
+class _State:
+    """What is trained, and where it is kept between epochs.
+
+    Attributes:
+        path: of the checkpoint; made_with: what decides the weights.
+        network, prior: with their parameters.
+    """
+
+    path: Path
+    made_with: dict[str, Any]
+    network: LinkAutoencoder
+    prior: _Prior
+
+    @property
+    def both(self) -> nn.ModuleDict:
+        """Network and prior as one module."""
+        return nn.ModuleDict({"network": self.network, "prior": self.prior})
+
+
 def train_link(
     files: str | Path | Sequence[str | Path],
     output: str | Path,
@@ -93,6 +114,9 @@ def train_link(
     report: Callable[[str], None] = log.info,
 ) -> dict[str, Any]:
     """Train the learned code on the clusters of event files, and save it.
+
+    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch. The same call takes it up again, and the result is
+    that of a training without interruption.
 
     The encoder is rounded as on the chip from the first step on; the saved weights hold it in whole numbers. Decoder and
     encoder learn to give charges back at several resolutions, and estimates of the decoded cluster that are those of the
@@ -109,7 +133,8 @@ def train_link(
         bits ``rate`` of the sent numbers in an arithmetic code.
 
     Raises:
-        InputError: unusable files, no estimates for their sensor, or a training that diverged.
+        InputError: unusable files, no estimates for their sensor, a training that diverged, or a checkpoint of
+            another one.
     """
     options, paths = options or TrainLinkOptions(), as_paths(files)
     check_output(output)
@@ -128,7 +153,14 @@ def train_link(
     network = LinkAutoencoder(options.network)
     prior = _Prior(options.network.latent, 2.0**-options.network.sent.fraction)
     smallest = float(encode(torch.tensor(float(np.abs(adc.values).min())), host.input)) / 2
-    curve = _descend(network, prior, host, learned, options, smallest, report)
+    checkpoint = Path(output).with_suffix(".checkpoint")
+    made_with = {
+        "options": asdict(options), "files": [str(path) for path in paths], "clusters": len(clusters),
+        "charge": float(data.charge.sum(dtype=torch.float64)), "estimates": dict(estimator.names),
+        "threads": torch.get_num_threads(),
+    }  # fmt: skip
+    state = _State(checkpoint, made_with, network, prior)
+    curve = _descend(state, host, learned, options, smallest, report)
     arrays, encoder = fixed_encoder(network, str(output))
     network.eval()
     with torch.inference_mode():
@@ -149,6 +181,7 @@ def train_link(
         "estimates": dict(estimator.names), "data": [dict(open_events(path).header.made_by) for path in paths],
         "metrics": metrics, "threads": torch.get_num_threads(), "provenance": origin(by_path(paths)),
     })  # fmt: skip
+    checkpoint.unlink(missing_ok=True)
     return metrics
 
 
@@ -196,39 +229,54 @@ def _losses(
 
 
 def _descend(
-    network: LinkAutoencoder,
-    prior: _Prior,
+    state: _State,
     host: HostEstimates,
     data: _Data,
     options: TrainLinkOptions,
     smallest: float,
     report: Callable[[str], None],
 ) -> list[float]:
-    """Mean losses of the epochs."""
+    """Train from the checkpoint on, if there is one; mean losses of the epochs."""
+    network, prior = state.network, state.prior
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    of_prior = torch.optim.Adam(prior.parameters(), lr=PRIOR_RATE)
+    optimizer.add_param_group({"params": list(prior.parameters()), "lr": PRIOR_RATE})
     generator = torch.Generator().manual_seed(options.seed)
     n_batches = len(data.codes) // options.batch_size
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs * n_batches)
-    curve = []
+    rates = _rates(options.learning_rate, options.epochs * n_batches)
+    kept: dict[str, Any] = {"curve": []}
+    first = resume(state.path, state.made_with, state.both, optimizer, kept)
     for epoch in range(options.epochs):
         started, total = time.perf_counter(), 0.0
         order = torch.randperm(len(data.codes), generator=generator)[: n_batches * options.batch_size]
-        for batch in torch.split(order, options.batch_size):
+        if epoch < first:
+            continue
+        for step, batch in enumerate(torch.split(order, options.batch_size), epoch * n_batches):
             if epoch < STILL * options.epochs:
                 network.conv.fit_format()
                 network.dense.fit_format()
             image, physics, rate = _losses(network, prior, host, data.take(batch), smallest, options.rate > 0)
             loss = (IMAGE * image + options.physics * physics).mean()
             total += float(loss.detach())
-            of_prior.zero_grad()
+            optimizer.param_groups[0]["lr"] = rates[step]
             # Where bits cost nothing, only the prior learns from them.
             descend(network, optimizer, loss + (options.rate or 1.0) * rate.mean())
-            of_prior.step()
-            falling.step()
         check_converges("train link", total, epoch, options.learning_rate)
-        curve.append(total / n_batches)
+        kept["curve"].append(total / n_batches)
+        save_checkpoint(state.path, state.made_with, epoch + 1, state.both, optimizer, kept)
         report(
-            f"epoch {epoch + 1}/{options.epochs}  loss {curve[-1]:.5f}  {time.perf_counter() - started:.1f} s"
+            f"epoch {epoch + 1}/{options.epochs}  loss {kept['curve'][-1]:.5f}  "
+            f"{time.perf_counter() - started:.1f} s"
         )
-    return curve
+    return list(kept["curve"])
+
+
+def _rates(largest: float, n_steps: int) -> list[float]:
+    """The learning rate of each step: a cosine from the largest to 0."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=largest)
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
+    rates = []
+    for _ in range(n_steps):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        falling.step()
+    return rates

@@ -99,6 +99,7 @@ def train_mdn(
     reading: Reading = AS_THEY_ARE,
     start: str | Path | Start | None = None,
     teacher: str | Path | None = None,
+    code: str = "",
 ) -> dict[str, Any]:
     """Train on files, calibrate on held-out clusters, and save the weights.
 
@@ -112,6 +113,8 @@ def train_mdn(
             and sizes in floating point, for a quantised one.
         teacher: weights of a float network, with any slices, that sees the clusters of data sets without
             noise and threshold.
+        code: weights of a learned code of the link that the clusters of event files go through: the estimates
+            are then for what the host decodes. Empty: none.
 
     Returns:
         See :func:`train_on`.
@@ -123,7 +126,7 @@ def train_mdn(
         raise InputError(f"region {quoted(region)} is unknown; use {' or '.join(REGIONS)}")
     check_output(output)
     files = as_paths(files)
-    samples = load_samples(files, region, reading, options.min_share)
+    samples = load_samples(files, region, reading, options.min_share, code)
     if isinstance(options.network, QuantizedOptions):
         if options.network.learn_edges and not all(is_cluster_file(f) for f in files):
             raise InputError(

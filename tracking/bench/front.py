@@ -111,7 +111,9 @@ def setting(compress: Mapping[str, Any]) -> str:
 
 def front_table(result: Mapping[str, Any]) -> str:
     """The networks as lines of text, fewest look-up tables first; a star marks those on the front."""
-    head = f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>9s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
+    head = (
+        f"{'network':24s}{'kind':>9s}{'method':>8s}{'setting':>17s}{'weights':>9s}{'zeros':>7s}{'LUTs':>9s}"
+    )
     lines = [head + "".join(f"{target:>10s}" for target in TARGETS) + f"{'nll':>8s}{'pulls':>12s}"]
     for name, r in sorted(result["networks"].items(), key=lambda item: item[1]["da4ml_luts"]):
         shown = name + (" *" if r["on_front"] else "")
@@ -120,7 +122,7 @@ def front_table(result: Mapping[str, Any]) -> str:
         widths = r["pull_sigma"].values()
         pulls = f"{min(widths):.2f}-{max(widths):.2f}"
         lines.append(
-            f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>9s}{size}{resolution}{r['nll']:8.2f}{pulls:>12s}"
+            f"{shown:24s}{r['kind']:>9s}{r['method']:>8s}{r['setting']:>17s}{size}{resolution}{r['nll']:8.2f}{pulls:>12s}"
         )
     areas = ", ".join(
         f"{name} {' / '.join(f'{v:.2f}' for v in v3)}" for name, v3 in result["published_areas"].items()

@@ -19,25 +19,28 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.clusters import FlatClusters, flatten
+from smartpix.estimate.base import window_center
 from smartpix.estimate.mdn import MdnEstimator
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, open_events
 from smartpix.link.codes import PLACE_BITS, Code, CodedClusters, coded
-from smartpix.link.distances import image_distances
+from smartpix.link.distances import image_distances, line_images
 from smartpix.link.estimates import count_estimate_tables, estimate_bits, estimate_numbers
 from smartpix.link.images import adc_of, with_charge
 from smartpix.link.learned import load_link, with_tables
 from smartpix.link.pca import fit_pca
 from smartpix.link.raw import count_pixel_tables, raw_code
 from smartpix.link.samples import link_clusters
-from smartpix.schema import InputError, check
+from smartpix.networks.weights import describe_weights
+from smartpix.schema import InputError, check, quoted
 from tracking.bench.events import records_with_truth, simulated
-from tracking.bench.link_chain import Judged, decoded_records, judged_chain, less
+from tracking.bench.finding import check_fresh
+from tracking.bench.link_chain import Judged, decoded_records, differs, judged_chain, less
 from tracking.chain import Chain
 from tracking.finders.training import event_seed
 from tracking.options import RunOptions
 
-__all__ = ["LEARNED", "bench_link", "link_table"]
+__all__ = ["LEARNED", "bench_link", "drawn_clusters", "link_table", "mean_distance"]
 
 Ints = npt.NDArray[np.int64]
 Report = Callable[[str], None]
@@ -53,7 +56,9 @@ PCA = ((4, 6), (8, 5), (16, 5))
 TABLE_CLUSTERS = 60_000
 """Clusters that tables and components are taken from."""
 LINK_BITS = (8, 6, 5, 4, 3)
-UNSPLIT = "float-unsplit"
+RETRAINED = {"link-4x6": ("mdn-barrel-link-4x6", "mdn-endcap")}
+"""Shipped estimates of barrel and end-caps of which one or both were trained on what a code brings."""
+FLOAT, UNSPLIT = "float", "float-unsplit"
 WHOLE = {"raw-bitmap": "raw-address"}
 """Codes that bring the same clusters as another one before them."""
 
@@ -81,6 +86,7 @@ def bench_link(
     distances: int = 300,
     seed: int = 642_001,
     report: Report = lambda line: None,
+    retrained: Mapping[str, tuple[str, str]] | None = None,
 ) -> dict[str, Any]:
     """All codes on the same events.
 
@@ -91,13 +97,17 @@ def bench_link(
         learned: weights of learned codes, by name or path.
         n_events: most to use; distances: clusters that the earth mover's distance is measured on, with at least three pixels.
         report: told what comes next.
+        retrained: by a learned code, or ``float``, weights of barrel and end-caps that were trained on what it brings:
+            a row ``CODE-retrained`` more. None: the shipped ones of those learned codes.
 
     Returns:
         ``codes`` by name: ``bits_per_cluster`` in fixed fields and ``arithmetic_bits_per_cluster``, both without the place on
         the module; ``bits_innermost``, ``arithmetic_bits_innermost``, ``gbit_per_s_cm2`` and
         ``arithmetic_gbit_per_s_cm2`` of the innermost layer with the place; ``emd`` in um, ``emd_error``; what
         :meth:`tracking.bench.link_chain.Judged.numbers` gives; ``less_float`` and ``less_float_unsplit``, the
-        difference to the chains that no code stands before; ``parameters`` of learned encoders. ``float`` and
+        difference to the chains that no code stands before; ``differs``, what the float chain finds and this one
+        does not and the other way round (:func:`tracking.bench.link_chain.differs`); ``encoder_parameters`` of learned
+        ones. Where no pixels come back, ``emd`` is that of a line of charge along the estimated way of the track. ``float`` and
         ``float-unsplit`` are these chains themselves. ``occupancy`` of the innermost layer in clusters per cm2 and crossing.
 
     Raises:
@@ -114,20 +124,26 @@ def bench_link(
             inside = Path(folder) / "tables"
             inside.mkdir()
             training = [simulated(PILEUP, 2, seed - 1, inside)]
-        return _bench(Path(path), [Path(f) for f in training], learned, n_events, distances, report)
+        if retrained is None:
+            retrained = {name: weights for name, weights in RETRAINED.items() if name in learned}
+        files = [Path(f) for f in training]
+        return _bench(Path(path), files, learned, retrained, n_events, distances, report)
 
 
 def _bench(
     path: Path,
     training: Sequence[Path],
     learned: Sequence[str],
+    retrained: Mapping[str, tuple[str, str]],
     n_events: int,
     n_distances: int,
     report: Report,
 ) -> dict[str, Any]:
     loaded = {name: load_link(name) for name in learned}
+    hosts = {name: _host(name, weights, [FLOAT, *loaded]) for name, weights in retrained.items()}
     seeds = {event_seed(file) for file in training}
     seeds |= {int(made["seed"]) for code in loaded.values() for made in code.description["data"]}
+    seeds |= {seed for _, own in hosts.values() for seed in own}
     if event_seed(path) in seeds:
         raise InputError(
             f"{path}: its events, of seed {event_seed(path)}, are those that a code or a table was made of; give events of "
@@ -135,32 +151,41 @@ def _bench(
         )
     header = open_events(path).header
     chain = Chain.for_header(header, RunOptions(), report)
+    check_fresh("bench link", event_seed(path), {"chain": chain.finder.training_seeds})
     adc, slices, detector = adc_of(header), chain.estimator.slices, chain.header.detector
     records = list(records_with_truth([path], n_events))
     flat = [flatten(record["clusters"], slices) for record in records]
     events = _Events(records, [coded(clusters, detector, adc) for clusters in flat], chain.header)
     report("counting the tables")
     seen = coded(link_clusters(training, slices, TABLE_CLUSTERS)[0], detector, adc)
-    rows = _with_pixels(events.seen[0], n_distances)
+    rows = drawn_clusters(events.seen[0], n_distances)
     off = replace(RunOptions(), split=replace(RunOptions().split, mode="off"))
-    references = {"float": chain, UNSPLIT: Chain.for_header(header, off, report)}
-    judged = {
-        name: judged_chain(own, records, lambda k, clusters: clusters) for name, own in references.items()
-    }
+    references = {FLOAT: chain, UNSPLIT: Chain.for_header(header, off, report)}
+    judged = {name: judged_chain(own, records, _as_they_are) for name, own in references.items()}
     codes = {name: own.numbers(header.field) for name, own in judged.items()}
+    if FLOAT in hosts:
+        report(f"{FLOAT}, estimates trained again")
+        own = Chain.for_header(header, hosts[FLOAT][0], report)
+        judged[f"{FLOAT}-retrained"] = judged_chain(own, records, _as_they_are)
+        codes[f"{FLOAT}-retrained"] = _against(judged, f"{FLOAT}-retrained", header.field)
     for name, makes in _codes(seen, loaded).items():
         report(f"code {name}")
         sent = [makes(own) for own in events.seen]
         decoded = [with_charge(own.clusters, s.charge) for own, s in zip(events.seen, sent, strict=True)]
+        seen_as = _as_decoded(decoded, slices)
         # All formats of the whole codes bring the same clusters.
-        judged[name] = judged.get(WHOLE.get(name, "")) or judged_chain(
-            chain, records, _as_decoded(decoded, slices)
-        )
-        codes[name] = _bits(events, [s.bits for s in sent], [s.arithmetic_bits for s in sent])
-        codes[name] |= _distances(events.seen[0], sent[0].charge, rows, detector)
-        codes[name] |= _against(judged, name, header.field)
+        judged[name] = judged.get(WHOLE.get(name, "")) or judged_chain(chain, records, seen_as)
+        facts = _bits(events, [s.bits for s in sent], [s.arithmetic_bits for s in sent])
+        facts |= mean_distance(events.seen[0], sent[0].charge[:, -1], rows, detector)
         if name in loaded:
-            codes[name]["encoder_parameters"] = loaded[name].encoder.parameters
+            facts["encoder_parameters"] = loaded[name].encoder.parameters
+        codes[name] = facts | _against(judged, name, header.field)
+        if name in hosts:
+            again = f"{name}-retrained"
+            report(f"code {name}, estimates trained again")
+            own = Chain.for_header(header, hosts[name][0], report)
+            judged[again] = judged_chain(own, records, seen_as)
+            codes[again] = facts | _against(judged, again, header.field)
     for bits in LINK_BITS:
         name = f"mdn-{bits}"
         report(f"code {name}")
@@ -168,16 +193,48 @@ def _bench(
             header, replace(RunOptions(), estimates="quantised", link_bits=bits), lambda line: None
         )
         assert isinstance(own.estimator, MdnEstimator)
-        judged[name] = judged_chain(own, records, lambda k, clusters: clusters)
+        judged[name] = judged_chain(own, records, _as_they_are)
         tables = count_estimate_tables(seen, estimate_numbers(seen, own.estimator), bits)
         pairs = [estimate_bits(e, estimate_numbers(e, own.estimator), bits, tables) for e in events.seen]
         codes[name] = _bits(events, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
-        codes[name] |= {"emd": None, "emd_error": None} | _against(judged, name, header.field)
+        lines = _lines(events.seen[0], own.estimator, detector)
+        codes[name] |= mean_distance(events.seen[0], lines, rows, detector)
+        codes[name] |= _against(judged, name, header.field)
     return {
         "date": date.today().isoformat(), "seed": event_seed(path), "training_seeds": sorted(seeds),
         "n_events": len(records), "n_clusters": sum(map(len, events.seen)), "place_bits": PLACE_BITS,
         "occupancy": _occupancy(events), "codes": codes,
     }  # fmt: skip
+
+
+def _host(code: str, weights: tuple[str, str], codes: Sequence[str]) -> tuple[RunOptions, set[int]]:
+    """Options of a chain with estimates that were trained again, and the seeds of the events of that training.
+
+    Raises:
+        InputError: unusable weights, ones of another code, or a code that is not measured.
+    """
+    if code not in codes:
+        raise InputError(
+            f"bench link: nothing is sent by {quoted(code)}; estimates are for {', '.join(codes)}"
+        )
+    seeds: set[int] = set()
+    own = FLOAT if code == FLOAT else Path(code).stem
+    for name in weights:
+        data = describe_weights(name)["data"]
+        before = data.get("code", FLOAT)
+        # Those of one region may be the ones of the chain.
+        if before not in (FLOAT, own):
+            raise InputError(
+                f"{name}: was trained on clusters of {quoted(before)} and is given for {quoted(code)}; give weights of "
+                f"smartpix train mdn --code {code}"
+            )
+        seeds |= set(data.get("seeds", []))
+    return replace(RunOptions(), mdn_barrel=weights[0], mdn_endcap=weights[1]), seeds
+
+
+def _as_they_are(_: int, clusters: ak.Array) -> ak.Array:
+    """Cluster records that nothing stands before."""
+    return clusters
 
 
 def _as_decoded(
@@ -206,8 +263,9 @@ def _codes(seen: CodedClusters, loaded: Mapping[str, Any]) -> dict[str, Code]:
 def _against(judged: Mapping[str, Judged], name: str, field: float) -> dict[str, Any]:
     own = judged[name]
     return own.numbers(field) | {
-        "less_float": less(own, judged["float"]),
+        "less_float": less(own, judged[FLOAT]),
         "less_float_unsplit": less(own, judged[UNSPLIT]),
+        "differs": differs(own, judged[FLOAT]),
     }
 
 
@@ -239,21 +297,38 @@ def _occupancy(events: _Events) -> float:
     return sum(int(own.sum()) for own in events.innermost()) / (area * len(events.records))
 
 
-def _with_pixels(seen: CodedClusters, n: int, least: int = 3) -> Ints:
+def drawn_clusters(seen: CodedClusters, n: int, least: int = 3) -> Ints:
     """Clusters of an event, drawn from those with enough pixels with positive charge in the last slice."""
     candidates = np.flatnonzero(np.sum(seen.codes[:, -1] > 0, axis=(1, 2)) >= least)
     return np.sort(np.random.default_rng(0).permutation(candidates)[:n])
 
 
-def _distances(
+def mean_distance(
     seen: CodedClusters, charge: npt.NDArray[np.float32], rows: Ints, detector: Detector
 ) -> dict[str, float]:
-    """Mean earth mover's distance of the last slice and its error."""
-    module = seen.clusters.module[rows]
-    pitch = 1e3 * np.stack([detector.pitch_y[module], detector.pitch_x[module]], axis=1)
+    """Mean earth mover's distance in um of the last slice of some clusters, and its error.
+
+    Args:
+        charge: (N, rows, columns) of all clusters, as the host has it.
+        rows: which clusters.
+    """
     true = seen.adc.charge(seen.codes[rows, -1])
-    found = image_distances(true, charge[rows, -1], pitch)
+    found = image_distances(true, charge[rows], 1e3 * _pitch(seen, detector)[rows])
     return {"emd": float(found.mean()), "emd_error": float(found.std() / np.sqrt(len(found)))}
+
+
+def _pitch(seen: CodedClusters, detector: Detector) -> npt.NDArray[np.float64]:
+    """(N, 2) of rows and of columns in mm."""
+    module = seen.clusters.module
+    return np.stack([detector.pitch_y[module], detector.pitch_x[module]], axis=1)
+
+
+def _lines(seen: CodedClusters, estimator: MdnEstimator, detector: Detector) -> npt.NDArray[np.float32]:
+    """Charge (N, rows, columns) along the estimated ways of the tracks."""
+    clusters = seen.clusters
+    mean = estimator.predict(clusters, detector).mean
+    mean[:, :2] -= window_center(clusters.outlines.origin, clusters.module, detector)
+    return line_images(mean, _pitch(seen, detector), detector.thickness[clusters.module])
 
 
 def link_table(result: Mapping[str, Any]) -> str:

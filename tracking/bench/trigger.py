@@ -18,6 +18,7 @@ from smartpix.schema import InputError, check, check_ranges, check_types, ranged
 from tracking.bench.events import Sample, load_sample, simulated
 from tracking.bench.finding import check_fresh, find_in_turn, median_ms
 from tracking.bench.judgement import Judgement, judge
+from tracking.bench.trigger_rate import design_rate
 from tracking.finder_table import make_finder
 from tracking.finders.finder import Finder, training_seeds
 from tracking.finders.trigger import whole
@@ -29,6 +30,7 @@ from tracking.finders.trigger.dataset import (
 )
 from tracking.finders.trigger.finder import TriggerFinder
 from tracking.finders.trigger.graphs import EventGraph, SectorBatch, trigger_search
+from tracking.finders.trigger.logic.options import LogicOptions
 from tracking.finders.trigger.options import PAPER, SectorOptions, TriggerGraphOptions, TriggerOptions
 from tracking.finders.trigger.scores import Trained, load_trained
 from tracking.finders.trigger.sectors import SectorGraph, make_sectors, whole_particles
@@ -92,6 +94,8 @@ def bench_trigger(
         ``network``: ``parameters``, ``bits`` of its numbers, ``auc_float`` and ``auc_fixed`` of the sectors' edges,
         and of :func:`tracking.finders.trigger.logic.write_logic` ``luts``, ``ffs``, ``latency_cycles``,
         ``ii_cycles``, ``rtl_mismatches``, None where the logic is not asked for.
+        ``rate``: of :func:`tracking.bench.trigger_rate.design_rate`, how many designs of the asked interval an event
+        needs.
         ``sectors``: of :func:`sector_numbers`, and of tracks by whole numbers ``efficiency`` (findable particles
         above 1 GeV), ``fake_rate`` (tracks that count in :func:`tracking.bench.judgement.judge`), and more of
         :func:`pt_rates`. ``finders``: these rates and ``ms`` of the trigger in whole numbers and in floating
@@ -105,6 +109,8 @@ def bench_trigger(
     options = options or BenchTriggerOptions()
     fixed, plain = load_trained(options.weights), load_trained(options.float_weights)
     _check_weights(options, fixed, plain)
+    # Before an event is simulated or found in: no interval is longer than a sector has edges.
+    size = LogicOptions(nodes=fixed.sectors.nodes, edges=fixed.sectors.edges, interval=options.interval)
     with tempfile.TemporaryDirectory() as folder:
         if file is None:
             report(f"simulating {options.events} events of pile-up {PILEUP}")
@@ -117,18 +123,20 @@ def bench_trigger(
         check_fresh("bench trigger", seed, {name: training_seeds(f) for name, f in finders.items()})
     events = [_labelled(sample, k, fixed.graph) for k in range(len(sample.events))]
     network = _network_numbers(events, fixed, plain)
-    network |= _logic(events, fixed, options, report) if options.logic else _no_logic()
+    network |= _logic(events, fixed, size, options.n_sectors, report) if options.logic else _no_logic()
     runs = find_in_turn(finders, sample, report, repeats=1)
     rows = {
         name: pt_rates(judge(sample.events, run[0].tracks)) | {"ms": sum(median_ms(run).values())}
         for name, run in runs.items()
     }
     report("sectors of other sizes")
+    sectors = sector_numbers(events, fixed.sectors)
     return {
         "n_events": len(sample.events),
         "data": made_by,
         "network": network,
-        "sectors": sector_numbers(events, fixed.sectors) | rows["trigger"],
+        "rate": design_rate(sectors["n_used"], sectors["n_sectors"], size.interval, size.clock_ns),
+        "sectors": sectors | rows["trigger"],
         "finders": rows,
         "curve": sector_curve(events, fixed.sectors),
         "paper": paper_graph(sample),
@@ -303,10 +311,20 @@ def _network_numbers(events: Sequence[LabelledEvent], fixed: Trained, plain: Tra
 
 
 def edge_auc(trained: Trained, events: Sequence[LabelledEvent], options: SectorOptions) -> float:
-    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one."""
+    """Area under the curve of the edges of all sectors, true against false, an edge as often as it is in one.
+
+    Raises:
+        InputError: all edges are of one kind, or there are none.
+    """
     made = [labelled_sectors(event, options)[1:] for event in events]
     logits = np.concatenate([trained.logits(batch)[batch.valid] for batch, _ in made])
     label = np.concatenate([of[batch.valid] for batch, of in made])
+    n_true = int(label.sum())
+    if n_true in (0, len(label)):
+        raise InputError(
+            f"trigger: the events' sectors have {n_true} true and {len(label) - n_true} false edges, and edges of both "
+            f"kinds are needed to tell them apart; give events with more particles"
+        )
     return float(roc_auc_score(label, logits))
 
 
@@ -320,17 +338,16 @@ LOGIC_KEYS = ("luts", "ffs", "latency_cycles", "ii_cycles", "rtl_mismatches", "n
 def _logic(
     events: Sequence[LabelledEvent],
     fixed: Trained,
-    options: BenchTriggerOptions,
+    size: LogicOptions,
+    n_sectors: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:
-    from tracking.finders.trigger.logic import LogicOptions, bench_graphs, write_logic
+    from tracking.finders.trigger.logic import bench_graphs, write_logic
 
     assert isinstance(fixed.network, whole.FixedInteraction)
     batches: list[SectorBatch] = [labelled_sectors(event, fixed.sectors)[1] for event in events]
     # Some of every event, and each other than the one before.
-    graphs = bench_graphs(fixed.network, batches, options.n_sectors)
-    sectors = fixed.sectors
-    size = LogicOptions(nodes=sectors.nodes, edges=sectors.edges, interval=options.interval)
+    graphs = bench_graphs(fixed.network, batches, n_sectors)
     with tempfile.TemporaryDirectory() as folder:
         facts = write_logic(fixed.network, Path(folder) / "logic", graphs, size, report)
     return {name: facts[name] for name in LOGIC_KEYS[:-1]} | {"n_rtl_sectors": facts["n_sectors"]}
@@ -338,7 +355,7 @@ def _logic(
 
 def trigger_table(result: dict[str, Any]) -> str:
     """The main numbers as text."""
-    network, sectors = result["network"], result["sectors"]
+    network, sectors, rate = result["network"], result["sectors"], result["rate"]
     lines = [
         f"network: {network['parameters']} parameters, {network['bits']} bits; AUC {network['auc_float']:.4f} in "
         f"floating point, {network['auc_fixed']:.4f} in whole numbers",
@@ -346,6 +363,8 @@ def trigger_table(result: dict[str, Any]) -> str:
         f"sectors: {sectors['n_sectors']} of {sectors['nodes']} nodes and {sectors['edges']} edges, "
         f"{sectors['n_used']:.0f} used, {sectors['mean_edges']:.1f} edges, {100 * sectors['truncated']:.2f} % cut; "
         f"whole particles above 1 GeV {sectors['whole']:.4f}, above 2 GeV {sectors['whole_2']:.4f}",
+        f"rate: a sector every {rate['ii_cycles']} cycles of {rate['clock_ns']:g} ns, an event in "
+        f"{rate['event_us']:.1f} us; {rate['designs']} designs for an event every {rate['crossing_ns']:g} ns",
         f"{'':14} {'> 1 GeV':>8} {'> 2 GeV':>8} {'fakes':>8} {'> 1 GeV':>8} {'ms':>6}",
     ]
     for name, row in result["finders"].items():

@@ -1,4 +1,4 @@
-"""Figure of the trigger's sectors; colours and style as in :mod:`tracking.show.style`."""
+"""Figures of the trigger's sectors and of its logic; colours and style as in :mod:`tracking.show.style`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from tracking.show.style import BLUE, GREY, ORANGE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, figure
 
-__all__ = ["plot_sectors"]
+__all__ = ["plot_logic", "plot_sectors"]
 
 ORDERS = {"chi2": ("-", "largest chi2 cut first"), "file": (":", "last of the list cut first")}
 COLOURS = (RED, ORANGE, BLUE)
@@ -44,3 +44,54 @@ def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
             axis.set_xscale("log")
             axis.set_xlabel("sectors of an event")
             axis.legend(fontsize=10)
+
+
+def plot_logic(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Size and latency of the logic against the cycles between two sectors; rows by that interval, as of
+    :func:`tracking.finders.trigger.logic.write_logic`.
+    """
+    intervals = sorted(int(name) for name in rows)
+    chosen = [rows[str(interval)] for interval in intervals]
+    with figure(path, nrows=1, ncols=2, figsize=(13, 5.2)) as (_, (size, time)):
+        for key, colour, marker, label in (
+            ("luts", BLUE, "o", "look-up tables"),
+            ("ffs", ORANGE, "s", "flip-flops"),
+        ):
+            size.plot(intervals, [row[key] for row in chosen], color=colour, marker=marker, label=label)
+        first = chosen[0]["luts"] * intervals[0]
+        size.plot(
+            intervals, [first / n for n in intervals], color=GREY, ls=":", label="look-up tables / interval"
+        )
+        size.set_yscale("log")
+        size.set_ylabel("number in the whole design")
+        for interval, row in zip(intervals, chosen, strict=True):
+            size.annotate(
+                f"{row['luts'] / 1000:.0f} k",
+                (interval, row["luts"]),
+                xytext=(6, 5),
+                textcoords="offset points",
+                fontsize=11,
+            )
+        time.plot(
+            intervals,
+            [row["latency_ns"] for row in chosen],
+            color=GREEN,
+            marker="o",
+            label="until its logits are there",
+        )
+        time.plot(
+            intervals,
+            [interval * row["clock_ns"] for interval, row in zip(intervals, chosen, strict=True)],
+            color=RED,
+            marker="s",
+            label="until the next sector",
+        )
+        time.set_yscale("log")
+        time.set_ylabel("time after a sector comes in [ns]")
+        for axis in (size, time):
+            axis.set_xscale("log")
+            axis.set_xlim(0.85 * intervals[0], 1.3 * intervals[-1])
+            axis.set_xticks(intervals, [str(interval) for interval in intervals])
+            axis.set_xticks([], minor=True)
+            axis.set_xlabel("cycles between two sectors")
+            axis.legend(fontsize=11)

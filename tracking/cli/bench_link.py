@@ -30,6 +30,10 @@ def add_bench_link(kinds: Any) -> None:
     link.add_argument("--weights", nargs="*", metavar="W", help=(
         "of learned codes, by name or path (default: the shipped ones)"
     ))  # fmt: skip
+    link.add_argument("--retrained", nargs=3, action="append", default=[], metavar=("CODE", "BARREL", "ENDCAP"), help=(
+        "estimates that were trained on what a code brings (smartpix train mdn --code), by name or path, for one row more; "
+        "as often as given, also for float (default: the shipped ones)"
+    ))  # fmt: skip
     link.add_argument("--events", type=int, default=4, metavar="N", help="most to use (default: %(default)s)")
     link.add_argument(
         "--distances", type=int, default=300, metavar="N",
@@ -51,8 +55,9 @@ def _bench_link(options: argparse.Namespace) -> None:
     set_threads(1)
     learned = LEARNED if options.weights is None else options.weights
     result = bench_link(
-        options.file, options.tables, learned, options.events, options.distances, options.seed, log
-    )
+        options.file, options.tables, learned, options.events, options.distances, options.seed, log,
+        {code: (barrel, endcap) for code, barrel, endcap in options.retrained} or None,
+    )  # fmt: skip
     if folder is not None:
         plot_link(folder / "link.png", result)
         write_json(folder / "bench-link.json", result)

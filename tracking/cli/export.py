@@ -21,7 +21,7 @@ from tracking.options import from_mapping
 
 __all__ = ["add_export"]
 
-LOADED = ("reloadable", "load_bits")
+LOADED = ("reloadable", "load_bits", "narrow_functions")
 """Options of the Verilog that have flags of their own."""
 
 
@@ -34,7 +34,8 @@ def add_export(commands: Any) -> None:
         "every output: a mismatch is an error. With --rtl also as Verilog, simulated and synthesised with "
         "open tools. A graph "
         "network is written as TorchScript or ONNX: -o gnn.pt or -o gnn.onnx; the trigger's interaction network in "
-        "whole numbers as a project for each of its perceptrons, and with --rtl as Verilog of a whole sector. The name gbts-table instead of "
+        "whole numbers as a project for each of its perceptrons, and with --rtl as Verilog of a whole sector. Of a code of "
+        "the link (smartpix train link), the encoder is written as Verilog: --rtl. The name gbts-table instead of "
         "weights makes a table for the cluster width cuts of ACTS's GBTS, from the estimates of event files."
     ))  # fmt: skip
     export.add_argument(
@@ -58,8 +59,8 @@ def add_export(commands: Any) -> None:
         "--file",
         type=named_path,
         metavar="F.parquet",
-        help="take them from this data set, not from a simulation; for the trigger's network and gbts-table: "
-        "event files (ROOT)",
+        help="take them from this data set, not from a simulation; for the trigger's network, codes of the link and "
+        "gbts-table: event files (ROOT)",
     )
     export.add_argument(
         "--coverage", type=float, default=0.99, metavar="C",
@@ -101,6 +102,7 @@ def _export(options: argparse.Namespace) -> None:
     from smartpix.export.hls import write_project
     from smartpix.export.rtl import write_rtl
     from smartpix.files import replace_folder_when_done
+    from smartpix.link.learned import ARCHITECTURE as LINK
     from smartpix.networks.weights import describe_weights
     from tracking.finders.gnn import network as gnn
     from tracking.finders.trigger import network as trigger
@@ -119,13 +121,19 @@ def _export(options: argparse.Namespace) -> None:
             "export: --reloadable is for the Verilog of --rtl, and --reload for --reloadable; give both"
         )
     synthesis = not options.no_synthesis
+    rtl = replace(port, clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
     architecture = str(describe_weights(options.weights).get("architecture"))
     if architecture in (trigger.ARCHITECTURE, whole.ARCHITECTURE):
         if port.reloadable:
             raise InputError(
                 f"{options.weights}: the trigger's weights are in the wiring; leave out --reloadable"
             )
-        logic = LogicOptions(interval=interval, clock_ns=hls.clock_period, fpga=synthesis)
+        logic = LogicOptions(
+            interval=interval,
+            clock_ns=hls.clock_period,
+            fpga=synthesis,
+            narrow_functions=port.narrow_functions,
+        )
         print_result(options, _export_trigger(options, hls, logic if options.rtl else None))
         return
     if options.rtl and architecture == gnn.ARCHITECTURE:
@@ -134,7 +142,9 @@ def _export(options: argparse.Namespace) -> None:
             f"numbers (smartpix train gnn --network interaction --bits 8), or -o gnn.pt or gnn.onnx without --rtl"
         )
     check("export", "interval", interval, interval == 1, "1, unless the weights are the trigger's")
-    rtl = replace(port, clock_ns=hls.clock_period, fpga=synthesis, cells=synthesis)
+    if architecture == LINK:
+        print_result(options, _export_link(options, rtl))
+        return
     network, description = load_fixed(options.weights)
     reload = [load_fixed(name)[0] for name in options.reload]
     with replace_folder_when_done(options.output) as new:
@@ -151,17 +161,38 @@ def _export(options: argparse.Namespace) -> None:
     print_result(options, result)
 
 
+def _export_link(options: argparse.Namespace, rtl: RtlOptions) -> dict[str, Any]:
+    from smartpix.export.link import export_encoder
+    from smartpix.link.learned import load_link
+
+    if not options.rtl:
+        raise InputError(f"{options.weights}: the encoder of a code is written as Verilog alone; give --rtl")
+    # Before an event is simulated for it.
+    load_link(options.weights)
+    with tempfile.TemporaryDirectory() as folder:
+        file = _events(options, Path(folder))
+        return export_encoder(options.weights, options.output, file, options.clusters, rtl, log)
+
+
+def _events(options: argparse.Namespace, folder: Path) -> Path:
+    """The event file that was given, or a simulated one."""
+    from tracking.bench.events import simulated
+
+    if options.file is not None:
+        return Path(options.file)
+    log("an event of pile-up 200 for the test bench")
+    return simulated(200, 1, options.seed, folder)
+
+
 def _export_trigger(
     options: argparse.Namespace, hls: HlsOptions, logic: LogicOptions | None
 ) -> dict[str, Any]:
-    from tracking.bench.events import simulated
-    from tracking.finders.trigger.logic import export_trigger, whole_network
+    from tracking.finders.trigger.logic import export_trigger, sector_logic, whole_network
 
     # Before an event is simulated for them.
     whole_network(options.weights)
+    if logic is not None:
+        sector_logic(options.weights, logic)
     with tempfile.TemporaryDirectory() as folder:
-        file = options.file
-        if file is None:
-            log("an event of pile-up 200 for the test bench")
-            file = simulated(200, 1, options.seed, Path(folder))
+        file = _events(options, Path(folder))
         return export_trigger(options.weights, options.output, file, options.clusters, hls, logic, log)

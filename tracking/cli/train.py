@@ -78,6 +78,10 @@ def _add_train_mdn(kinds: Any) -> None:
         "The same command takes up an interrupted training again."
     ))  # fmt: skip
     clusters_training(mdn, TrainMdnOptions())
+    mdn.add_argument("--code", default="", metavar="WEIGHTS", help=(
+        "a learned code of the link, by name or path, that the clusters of event files go through: the estimates are "
+        "then for what the host decodes"
+    ))  # fmt: skip
     mdn.set_defaults(command_function=_train_mdn)
 
 
@@ -190,6 +194,7 @@ def asked_for(options: argparse.Namespace, defaults: TrainingOptions) -> tuple[A
 
 def _train_mdn(options: argparse.Namespace) -> None:
     training, more = asked_for(options, TrainMdnOptions())
+    more["code"] = options.code
     from smartpix.train.loop import train_mdn
 
     print_result(options, train_mdn(options.files, options.region, options.output, training, log, **more))

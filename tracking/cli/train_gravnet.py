@@ -21,7 +21,7 @@ def add_train_gravnet(kinds: Any) -> None:
     """Add ``gravnet`` to the kinds of training."""
     gravnet = kinds.add_parser("gravnet", help="GravNet, which scores the graph's edges", description=(
         "Train GravNet on simulated event files: hits exchange messages with their nearest neighbours in a learned "
-        "space, and edges are scored with what the hits then know. "
+        "space, and edges are scored with what the hits then know, or hits gather about one of each particle. "
         "The same command takes up an interrupted training again."
     ))  # fmt: skip
     files_flags(gravnet, EVENT_FILES)
@@ -29,7 +29,7 @@ def add_train_gravnet(kinds: Any) -> None:
     network = gravnet.add_argument_group("network")
     option_flags(
         network, defaults.network, "neighbours", "blocks", "k", "space", "features", "passed", "hidden",
-        section="network.",
+        "coordinates", output="--answer", section="network.",
     )  # fmt: skip
     training = gravnet.add_argument_group("training")
     option_flags(training, defaults, "epochs", "pieces", "patience", "learning_rate", seed="--train-seed")

@@ -1,4 +1,5 @@
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -6,10 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smartpix.chip.compress import CompressOptions, Constraint, bit_price, digits, lut_price
+from smartpix.chip.compress import CompressOptions, Constraint, bit_price, digits, lut_price, tree_luts
 from smartpix.chip.options import QuantizedOptions
 from smartpix.chip.quantize import QuantizedMdn, zero_shares
 from smartpix.chip.transfer import to_fixed
+from smartpix.export.wires import Matrices, input_wires, logic_of
 from smartpix.schema import InputError
 
 SMALL = QuantizedOptions("mlp", hidden=(12, 10), n_rows=6, n_columns=8)
@@ -126,16 +128,24 @@ def test_the_price_is_the_bit_operations_counted_one_by_one(kind):
     assert float(bit_price(model).detach()) == pytest.approx(total / 1000, rel=1e-6)
 
 
+@cache
+def fewest_powers() -> dict[int, int]:
+    """Of whole numbers up to 2^14 how many signed powers of two make them, by breadth-first search."""
+    # Every number with at most n powers is one with at most n - 1 plus or minus a power.
+    powers = [s << k for k in range(16) for s in (1, -1)]
+    fewest, last, n = {0: 0}, [0], 0
+    while last:
+        n += 1
+        sums = {old + power for old in last for power in powers}
+        last = [k for k in sums if abs(k) <= 1 << 15 and k not in fewest]
+        fewest |= dict.fromkeys(last, n)
+    return fewest
+
+
 @given(st.lists(st.integers(-(1 << 14), 1 << 14), min_size=1))
 def test_digits_are_the_fewest_signed_powers_of_two(numbers):
-    # Every number with at most n digits is one with at most n - 1 plus or minus a power.
-    powers = np.array([s << k for k in range(16) for s in (1, -1)])
-    reached, n = {0: 0}, 0
-    while not set(map(abs, numbers)) <= set(reached):
-        n += 1
-        for k in {int(k) for old in reached for k in old + powers} - set(reached):
-            reached[k] = n
-    assert digits(torch.tensor(numbers)).tolist() == [reached[abs(k)] for k in numbers]
+    fewest = fewest_powers()
+    assert digits(torch.tensor(numbers)).tolist() == [fewest[k] for k in numbers]
 
 
 @pytest.mark.parametrize("kind", ["conv", "mlp", "columns"])
@@ -153,7 +163,30 @@ def test_the_price_in_tables_is_the_adders_counted_one_by_one(kind):
                 wide = 9 if index[1] >= weight.shape[1] - lines else 6
             n_digits = int(digits(torch.tensor(int(weight[index]))))
             total += n_digits * (wide + 1) * plan.layer(name).positions
+    # Trees of nine codes (4 x 5 + 2 x 6 + 7 + 8) and of twelve (6 x 5 + 3 x 6 + 7 + 8).
+    total += {"mlp": 2 * (12 * 47 + 9 * 63), "columns": 2 * 9 * 63, "conv": 0}[kind]
     assert float(lut_price(model).detach()) == pytest.approx(total / 1000, rel=1e-5)
+
+
+@pytest.mark.parametrize(("terms", "bits"), [(2, 4), (3, 1), (13, 4), (13, 3), (21, 2)])
+def test_trees_of_adders_are_as_large_as_da4ml_counts(terms, bits):
+    pytest.importorskip("da4ml")
+    wires = input_wires([(0, 2**bits - 1)] * terms, -1)
+    assert logic_of(wires, Matrices().linear(np.ones((1, terms), np.int64), wires)).cost == tree_luts(
+        terms, bits
+    )
+
+
+def test_a_sum_that_nobody_listens_to_is_free():
+    torch.manual_seed(0)
+    model = QuantizedMdn(QuantizedOptions("mlp", n_rows=9, n_columns=12, learn_bits=True))
+    before, dense1 = float(lut_price(model).detach()), model.kernels()["dense1"]
+    freed = digits((dense1.rounded()[:, 0] * 2.0**dense1.format.fraction).detach())
+    with torch.no_grad():
+        dense1.weight[:, 0] = 0
+    saved = before - float(lut_price(model).detach())
+    # Of the first column: its weights' adders of 9 + 1 bits, and its tree.
+    assert saved == pytest.approx((float(freed.sum()) * 10 + 47) / 1000, rel=1e-3)
 
 
 @pytest.mark.parametrize(("method", "price"), [("bits", bit_price), ("luts", lut_price)])

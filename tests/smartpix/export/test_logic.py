@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from smartpix.chip.fixed_point import evaluate
+from smartpix.export.clusters import load_fixed
 from smartpix.export.logic import code_range, estimate_luts, trace
 from smartpix.schema import InputError
 from tests.smartpix.chip.fixed_networks import random_codes, random_network
@@ -65,6 +66,15 @@ def test_estimate_grows_with_the_weights():
     assert 0 < estimate_luts(sparse) < estimate_luts(dense)
     # The solver's choices do not change from one call to the next.
     assert estimate_luts(dense) == estimate_luts(dense) == round(trace(dense).cost)
+
+
+def test_the_smallest_shipped_network_is_exact_and_as_small_as_it_is_said_to_be():
+    network, _ = load_fixed("fixed-2s-sums")
+    logic = trace(network)
+    assert round(logic.cost) <= 15_000
+    codes = random_codes(300, network.shape, share=0.05, low=0, high=15)
+    got = logic.predict(codes.reshape(len(codes), -1).astype(np.float64))
+    assert np.array_equal(got, evaluate(network, codes))
 
 
 def test_nothing_left():

@@ -74,6 +74,21 @@ def test_sizes(written):
     assert facts["carry"] > 0
 
 
+@needs("yosys")
+def test_narrow_functions_have_no_multiplexers_behind_tables(tmp_path):
+    # Of 32 bits one by its number: 8 + 2 tables of four bits each, and one of two, are enough.
+    mux = "module smartpix(input [31:0] a, input [4:0] s, output y); assign y = a[s]; endmodule\n"
+    (tmp_path / "smartpix.v").write_text(mux)
+    found = {}
+    for narrow in (False, True):
+        counts = synthesis.fpga(tmp_path, "xcup", narrow)
+        found[narrow] = counts["luts"], "MUXF7" in (tmp_path / "yosys_fpga.json").read_text()
+    assert found[True] == (11, False)
+    assert found[False][1]
+    assert "no multiplexers" in synthesis.fpga_assumption("xcup", True)
+    assert "no multiplexers" not in synthesis.fpga_assumption("xcup")
+
+
 @needs("yosys", "opensta", "qflow-tech-osu018")
 def test_cells(written):
     folder, facts = written

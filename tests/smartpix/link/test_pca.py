@@ -1,5 +1,7 @@
 """The linear code beside NumPy's singular values, and the arithmetic code of numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,26 @@ def test_fewer_components_are_worse_and_nothing_leaves_the_box():
         assert not charge[~np.repeat(seen.boxes.mask()[:, None], 2, axis=1)].any()
         errors.append(np.square(charge - ADC.charge(seen.codes)).mean())
     assert errors[0] > errors[1] > errors[2]
+
+
+def test_the_host_decodes_the_middle_of_a_step():
+    seen = random_coded(120, 16)
+    flat = seen.codes.reshape(120, -1)
+    pixel = int(np.argmax((flat > 0).sum(axis=0)))
+    one = np.eye(flat.shape[1])[pixel : pixel + 1]
+    nothing, step = np.zeros(flat.shape[1]), np.array([4.0])
+    code = replace(
+        fit_pca(seen, 1, 2),
+        mean=(nothing, nothing),
+        components=(one, one),
+        low=(0 * step, 0 * step),
+        step=(step, step),
+    )
+    there = np.repeat(seen.boxes.mask()[:, None], 2, axis=1).reshape(120, -1)[:, pixel]
+    middle = 4 * (np.clip(flat[there, pixel], 0, None) // 4) + 2
+    assert len(np.unique(middle)) > 1
+    charge = code(seen).charge.reshape(120, -1)[there, pixel]
+    np.testing.assert_allclose(charge, ADC.charge(middle), rtol=1e-5)
 
 
 def test_numbers_cost_their_information():

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from smartpix.clusters import flatten
+from smartpix.clusters import flatten, windows
+from smartpix.estimate.base import truth_targets
 from smartpix.estimate.choose import choose_estimator
 from smartpix.io.events import iterate, open_events
+from smartpix.io.parquet import write_clusters
 from smartpix.link.codes import coded
 from smartpix.link.images import Adc, adc_of
 from smartpix.link.learned import load_link, with_tables
@@ -17,11 +19,15 @@ from smartpix.link.options import LinkOptions
 from smartpix.link.samples import link_clusters
 from smartpix.networks.modules import encode
 from smartpix.networks.weights import load_weights, save_weights
+from smartpix.samples import load_samples
 from smartpix.schema import InputError
 from smartpix.train.link import train_link
 from smartpix.train.link_estimates import host_estimates
 from smartpix.train.link_options import TrainLinkOptions
-from tests.helpers import REPOSITORY
+from smartpix.train.loop import train_mdn
+from smartpix.train.options import TrainMdnOptions
+from tests.helpers import REPOSITORY, SENSOR
+from tests.smartpix.clusters import cluster_set
 
 SAMPLE = REPOSITORY / "data" / "sample.root"
 
@@ -121,5 +127,56 @@ def test_the_same_command_gives_the_same_weights(tmp_path):
     for name in "ab":
         train_link(SAMPLE, tmp_path / f"{name}.safetensors", options, lambda line: None)
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert not list(tmp_path.glob("*.checkpoint"))
     with pytest.raises(InputError, match="fewer than a batch"):
         train_link(SAMPLE, tmp_path / "c.safetensors", replace(options, clusters=10), lambda line: None)
+
+
+def test_an_interrupted_training_goes_on_where_it_was(tmp_path):
+    options = TrainLinkOptions(
+        LinkOptions(latent=2, hidden=8), epochs=3, clusters=150, batch_size=64, validation_share=0.1
+    )
+    whole = train_link(SAMPLE, tmp_path / "a.safetensors", options, lambda line: None)
+    told = []
+
+    def stops(line):
+        told.append(line)
+        if len(told) == 2:
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        train_link(SAMPLE, tmp_path / "b.safetensors", options, stops)
+    with pytest.raises(InputError, match=r"other options \(charge, options.seed\)"):
+        train_link(SAMPLE, tmp_path / "b.safetensors", replace(options, seed=2), stops)
+    # Two epochs are done: the last one is all that is told.
+    assert train_link(SAMPLE, tmp_path / "b.safetensors", options, told.append) == whole
+    assert len(told) == 3
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert not (tmp_path / "b.checkpoint").exists()
+
+
+def test_estimates_learn_from_what_the_code_brings(trained, tmp_path):
+    path, _, _, _ = trained
+    plain, decoded = (load_samples(SAMPLE, "barrel", code=code) for code in ("", str(path)))
+    np.testing.assert_array_equal(decoded.targets, plain.targets)
+    assert "code" not in plain.made_by
+    assert decoded.made_by["code"] == "link"
+    # The first event's, by hand.
+    opened, records = next(iter(iterate([SAMPLE], step=1)))
+    clusters = records[0]["clusters"]
+    _, has = truth_targets(clusters, 0.95)
+    detector = opened.header.detector
+    chosen = has & detector.barrel[np.asarray(clusters["module_index"])]
+    seen = coded(flatten(clusters[chosen], (2, 19)), detector, adc_of(opened.header))
+    expected, _ = windows(load_link(str(path)).decoded(seen))
+    np.testing.assert_array_equal(decoded.images[: len(expected)], expected)
+    assert not np.array_equal(decoded.images, plain.images)
+    quick = TrainMdnOptions(epochs=1, batch_size=256)
+    train_mdn(SAMPLE, "barrel", tmp_path / "mdn.safetensors", quick, code=str(path), start="mdn-barrel")
+    assert json.loads((tmp_path / "mdn.json").read_text())["data"]["code"] == "link"
+
+
+def test_codes_are_for_event_files(tmp_path):
+    write_clusters(tmp_path / "set.parquet", cluster_set(5, slices=(0, 7), shape=(13, 21)), {}, SENSOR)
+    with pytest.raises(InputError, match="codes of the link are for event files"):
+        load_samples(tmp_path / "set.parquet", "barrel", code="link-4x6")

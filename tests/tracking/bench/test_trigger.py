@@ -1,6 +1,7 @@
 """The benchmark of the trigger on the embedded sample, with a network that was trained for a moment."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,17 +16,20 @@ from tracking.bench.trigger import (
     LOGIC_KEYS,
     BenchTriggerOptions,
     bench_trigger,
+    edge_auc,
     pt_rates,
     sector_numbers,
     trigger_table,
 )
-from tracking.bench.trigger_plots import plot_sectors
+from tracking.bench.trigger_plots import plot_logic, plot_sectors
+from tracking.bench.trigger_rate import design_rate
 from tracking.cli.main import main
 from tracking.finder_table import make_finder
 from tracking.finders.finder import FinderInput
 from tracking.finders.trigger import logic
 from tracking.finders.trigger.dataset import labelled_events
 from tracking.finders.trigger.options import SectorOptions, TrainTriggerOptions, TriggerGraphOptions
+from tracking.finders.trigger.scores import load_trained
 from tracking.finders.trigger.sectors import make_sectors
 from tracking.finders.trigger.train import train_trigger
 from tracking.fit.tracks import FitOptions, fit_tracks
@@ -71,6 +75,7 @@ def result(weights):
 def test_the_keys_are_there_and_mean_what_they_say(result):
     network, sectors = result["network"], result["sectors"]
     assert network["parameters"] == 568
+    assert result["rate"] == design_rate(sectors["n_used"], 192, 1, 5.0)
     assert [network[key] for key in LOGIC_KEYS] == [7] * 5 + [50]
     assert 0.7 < network["auc_float"] <= 1
     assert abs(network["auc_fixed"] - network["auc_float"]) < 0.1
@@ -93,9 +98,13 @@ def test_larger_sectors_are_fewer_and_lose_more(result):
     assert "568 parameters" in trigger_table(result)
 
 
-def test_the_figure_is_drawn(result, tmp_path):
+def test_the_figures_are_drawn(result, tmp_path):
     plot_sectors(tmp_path / "f.png", result)
-    assert (tmp_path / "f.png").stat().st_size > 10_000
+    plot_logic(
+        tmp_path / "g.png",
+        {str(n): {"luts": 9 // n, "ffs": 7, "latency_ns": 3, "clock_ns": 5} for n in (1, 4)},
+    )
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in ("f.png", "g.png"))
 
 
 def test_sector_numbers_are_those_of_loops():
@@ -118,6 +127,15 @@ def test_sector_numbers_are_those_of_loops():
     assert numbers["mean_edges"] == pytest.approx(edges / 96)
     assert (numbers["whole"], numbers["strict"]) == pytest.approx((whole / wanted, strict / wanted))
     assert 0 < numbers["strict"] <= numbers["whole"] < 1
+
+
+def test_edges_of_one_kind_have_no_area():
+    trained = load_trained("trigger")
+    (event,) = labelled_events(SAMPLE, trained.graph)[:1]
+    assert 0.9 < edge_auc(trained, [event], trained.sectors) <= 1
+    none = replace(event, particle=np.full_like(event.particle, -1))
+    with pytest.raises(InputError, match=r"have 0 true and [1-9][0-9]* false edges"):
+        edge_auc(trained, [none], trained.sectors)
 
 
 def test_rates_count_particles_above_a_momentum():
@@ -150,6 +168,10 @@ def test_weights_that_cannot_be_compared_are_refused(weights, capsys):
     plain, fixed, _ = weights
     with pytest.raises(InputError, match="weights in whole numbers"):
         bench_trigger(SAMPLE, BenchTriggerOptions(str(plain), str(plain)), lambda line: None)
+    with pytest.raises(InputError, match="interval must be at most the number of edges and is 57"):
+        bench_trigger(
+            SAMPLE, BenchTriggerOptions(str(fixed), str(plain), interval=57, logic=False), lambda line: None
+        )
     description = json.loads(plain.with_suffix(".json").read_text())
     other = description["options"] | {"sectors": description["options"]["sectors"] | {"n_phi": 25}}
     save_description(plain, description | {"options": other})

@@ -21,7 +21,7 @@ def test_every_flag_of_gravnet_reaches_the_training(capsys, monkeypatch, tmp_pat
     flags = (
         "--neighbours", "free", "--blocks", 2, "--k", 9, "--space", 3, "--features", 7, "--passed", 5,
         "--hidden", 6, "--epochs", 4, "--pieces", 3, "--patience", 2, "--learning-rate", 0.01,
-        "--train-seed", 9, "--json",
+        "--train-seed", 9, "--answer", "condensation", "--coordinates", 3, "--json",
     )  # fmt: skip
     output = tmp_path / "w.safetensors"
     assert main(["train", "gravnet", SAMPLE, "-o", str(output), *map(str, flags)]) == 0
@@ -29,7 +29,12 @@ def test_every_flag_of_gravnet_reaches_the_training(capsys, monkeypatch, tmp_pat
     (files, where, options, _), *_ = asked
     assert ([str(file) for file in files], where) == ([SAMPLE], output)
     assert options == TrainGravnetOptions(
-        GravNetOptions("free", 2, 9, 3, 7, 5, 6), 4, learning_rate=0.01, pieces=3, patience=2, seed=9
+        GravNetOptions("free", 2, 9, 3, 7, 5, 6, "condensation", 3),
+        4,
+        learning_rate=0.01,
+        pieces=3,
+        patience=2,
+        seed=9,
     )
 
 

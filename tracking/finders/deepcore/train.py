@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,21 @@ import torch
 
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output
-from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import check_converges, descend
+from smartpix.train.epoch import descend
 from tracking.finders.deepcore.batches import PT_UNIT, JetEvent, batches, jet_events
 from tracking.finders.deepcore.loss import deepcore_loss
 from tracking.finders.deepcore.network import ARCHITECTURE, DeepCoreNetwork
 from tracking.finders.deepcore.options import TrainDeepCoreOptions
 from tracking.finders.deepcore.report import seed_report
-from tracking.finders.training import checkpoint_path, falling_rate, made_with, n_parameters, save_trained
+from tracking.finders.training import (
+    EpochLoss,
+    Fit,
+    checkpoint_path,
+    falling_rate,
+    made_with,
+    n_parameters,
+    save_trained,
+)
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +83,9 @@ def _fit(
     """All epochs that are left."""
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     n_steps = max(sum(len(event.jets) for event in train) // options.batch_size, 1)
-    for epoch in range(resume(checkpoint, settings, network, optimizer), options.epochs):
-        started, total, step = time.perf_counter(), 0.0, 0
+
+    def one_epoch(epoch: int) -> EpochLoss:
+        total, step = 0.0, 0
         rng = np.random.default_rng([options.seed, epoch])
         network.train()
         for maps, target in batches(train, options, rng, mirror=True):
@@ -89,12 +96,11 @@ def _fit(
             descend(network, optimizer, loss)
             total, step = total + float(loss.detach()), step + 1
         held_loss = _held_out_loss(network, held, options)
-        check_converges("train deepcore", held_loss, epoch, options.learning_rate)
-        save_checkpoint(checkpoint, settings, epoch + 1, network, optimizer)
-        report(
-            f"epoch {epoch + 1}/{options.epochs}  loss {total / max(step, 1):.4f}  held out {held_loss:.4f}  "
-            f"{time.perf_counter() - started:.1f} s"
-        )
+        return EpochLoss(total / max(step, 1), held_loss, epoch, options.epochs)
+
+    Fit("train deepcore", network, optimizer, options.learning_rate, checkpoint, settings, report).run(
+        options.epochs, one_epoch
+    )
 
 
 @torch.inference_mode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ from smartpix.networks.fused import check_shapes
 from smartpix.networks.weights import REPAIR, check_output, load_arrays, load_weights
 from smartpix.rules import check_json, fields, items, whole
 from smartpix.schema import InputError
-from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import check_batch, check_converges, descend
+from smartpix.train.epoch import check_batch, descend
 from tracking.finders.garnet.formats import ANSWER, INPUT
 from tracking.finders.garnet.network import GarNet
 from tracking.finders.garnet.options import (
@@ -33,7 +31,15 @@ from tracking.finders.garnet.options import (
 )  # fmt: skip
 from tracking.finders.garnet.sectors import Sectors, joined, sectors_of_file
 from tracking.finders.garnet.whole import evaluate, whole_network
-from tracking.finders.training import checkpoint_path, falling_rate, made_with, n_parameters, save_trained
+from tracking.finders.training import (
+    EpochLoss,
+    Fit,
+    checkpoint_path,
+    falling_rate,
+    made_with,
+    n_parameters,
+    save_trained,
+)
 
 log = logging.getLogger(__name__)
 
@@ -155,24 +161,24 @@ def _fit(
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
     state: dict[str, Any] = {"auc_float": 0.0}
-    first = resume(checkpoint, settings, network, optimizer, state)
-    report("loss: binary cross-entropy of sectors with and without a stiff track; in floating point first")
-    for number in range(first, options.epochs + options.fixed_epochs):
-        started, rounding = time.perf_counter(), number >= options.epochs
+
+    def one_epoch(number: int) -> EpochLoss:
+        rounding = number >= options.epochs
         network.set_rounding(rounding)
         done, ahead = (
             (number - options.epochs, options.fixed_epochs) if rounding else (number, options.epochs)
         )
         loss = _epoch(network, optimizer, train, options, number, (done, ahead))
         network.fit_formats()
-        check_converges("train garnet", loss, number, options.learning_rate)
         if number == options.epochs - 1:
             state["auc_float"] = auc_of(test, np.concatenate(_logits(network, test)))
-        save_checkpoint(checkpoint, settings, number + 1, network, optimizer, state)
-        report(
-            f"{'fixed' if rounding else 'epoch'} {done + 1}/{ahead}  loss {loss:.4f}  "
-            f"{time.perf_counter() - started:.1f} s"
-        )
+        return EpochLoss(loss, None, done, ahead, "fixed" if rounding else "epoch")
+
+    report("loss: binary cross-entropy of sectors with and without a stiff track; in floating point first")
+    fit = Fit(
+        "train garnet", network, optimizer, options.learning_rate, checkpoint, settings, report, state=state
+    )
+    fit.run(options.epochs + options.fixed_epochs, one_epoch)
     return state
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Epoch",
     "Pace",
     "all_logits",
+    "descend_graphs",
     "mean_loss",
     "screen_cut",
     "screened",
@@ -91,15 +92,30 @@ def train_epoch(
     """Mean loss of an epoch; both classes have the same weight in all."""
     # One share for all graphs, so that an edge weighs the same in every event.
     share = float(torch.cat([g.y for g in graphs]).mean())
+
+    def loss_of(graph: Data) -> Tensor:
+        logits = answer(graph.x, graph.edge_index, graph.edge_attr)
+        return binary_cross_entropy_with_logits(logits, graph.y, _weight(graph.y, share))
+
+    return descend_graphs(network, loss_of, optimizer, graphs, epoch, options)
+
+
+def descend_graphs(
+    network: EdgeNetwork,
+    loss_of: Callable[[Data], Tensor],
+    optimizer: torch.optim.Optimizer,
+    graphs: Sequence[Data],
+    epoch: Epoch,
+    options: Pace,
+) -> float:
+    """Mean loss of an epoch with a step for each graph, in random order."""
     order = np.random.default_rng([options.seed, epoch.number]).permutation(len(graphs))
     network.train()
     total = 0.0
     for step, k in enumerate(order):
         for group in optimizer.param_groups:
             group["lr"] = epoch.rate(options.learning_rate, step, len(order))
-        graph = graphs[k]
-        logits = answer(graph.x, graph.edge_index, graph.edge_attr)
-        loss = binary_cross_entropy_with_logits(logits, graph.y, _weight(graph.y, share))
+        loss = loss_of(graphs[k])
         descend(network, optimizer, loss)
         total += float(loss.detach())
     return total / len(order)

@@ -163,15 +163,20 @@ def make_features(
     return Features(node, edge, of_hits, rows, source, target, edge_start, hit_start, hits.position)
 
 
-def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) -> Data:
+def make_graph(
+    features: Features,
+    labels: npt.NDArray[np.bool_] | None = None,
+    particle: npt.NDArray[np.int64] | None = None,
+) -> Data:
     """Graph of one event.
 
     Args:
         labels: (E,) true ones of all edges, for training.
+        particle: (N,) number of the particle of each of the event's hits, -1 for none, for training.
 
     Returns:
         ``x`` (n, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), ``hits`` (n,) rows of the event's hits,
-        ``azimuth`` (n, 2) their cosine and sine about the beam, and ``y`` (K,) if labelled.
+        ``azimuth`` (n, 2) their cosine and sine about the beam, and ``y`` (K,) and ``particle`` (n,) if given.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 
@@ -186,6 +191,8 @@ def make_graph(features: Features, labels: npt.NDArray[np.bool_] | None = None) 
     )
     if labels is not None:
         data.y = torch.from_numpy(labels[features.rows].astype(np.float32))
+    if particle is not None:
+        data.particle = torch.from_numpy(particle[features.hits].astype(np.int64))
     return data
 
 

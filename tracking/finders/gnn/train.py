@@ -7,23 +7,21 @@ probabilities.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch_geometric.data import Data
 
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output
-from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import check_converges
 from tracking.finders.gnn.epochs import Epoch, mean_loss, screen_cut, screened, standardise, train_epoch
 from tracking.finders.gnn.evaluate import calibrate, evaluate
 from tracking.finders.gnn.network import ARCHITECTURE, InteractionNetwork
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, n_edges
-from tracking.finders.training import checkpoint_path, made_with, n_parameters, save_trained
+from tracking.finders.training import EpochLoss, Fit, checkpoint_path, made_with, n_parameters, save_trained
 
 log = logging.getLogger(__name__)
 
@@ -85,40 +83,29 @@ def _fit(
         Epochs of the network that were made.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    state: dict[str, Any] = {"losses": [], "best": None}
-    first = resume(checkpoint, settings, network, optimizer, state)
-    n_screen, losses = options.screen_epochs, state["losses"]
-    if first < n_screen + options.epochs:
-        report(
-            "loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess. Of "
-            "the screen first"
-        )
-    train, held = graphs.train, graphs.validation
-    for number in range(first, n_screen + options.epochs):
+    n_screen, passed = options.screen_epochs, list[list[Data]]()
+
+    def one_epoch(number: int) -> EpochLoss:
         screening = number < n_screen
-        if number == max(first, n_screen):
+        if not screening and not passed:
             # The screen is known from here on, and with it the edges that the network sees.
-            train, held = screened(network, train), screened(network, held)
-        if len(losses) > options.patience and min(losses[-options.patience :]) > min(losses):
-            break
-        started = time.perf_counter()
+            passed.extend(screened(network, part) for part in (graphs.train, graphs.validation))
+        train, held = (graphs.train, graphs.validation) if screening else passed
         epoch = (
             Epoch(number, number, n_screen) if screening else Epoch(number, number - n_screen, options.epochs)
         )
         answer = network.screen if screening else network.forward
         loss = train_epoch(network, answer, optimizer, train, epoch, options)
         held_loss = mean_loss(network, answer, held)
-        check_converges("train gnn", held_loss, epoch.done, options.learning_rate)
         if number == n_screen - 1:
             network.cut.copy_(screen_cut(network, train, options.keep))
-        if not screening:
-            losses.append(held_loss)
-            if held_loss <= min(losses):
-                state["best"] = {k: v.clone() for k, v in network.state_dict().items()}
-        save_checkpoint(checkpoint, settings, number + 1, network, optimizer, state)
-        report(
-            f"{'screen' if screening else 'epoch'} {epoch.done + 1}/{epoch.ahead}  loss {loss:.4f}  "
-            f"held out {held_loss:.4f}  {time.perf_counter() - started:.1f} s"
-        )
-    network.load_state_dict(state["best"])
-    return len(losses)
+        part = "screen" if screening else "epoch"
+        return EpochLoss(loss, held_loss, epoch.done, epoch.ahead, part, last=not screening)
+
+    fit = Fit(
+        "train gnn", network, optimizer, options.learning_rate, checkpoint, settings, report, options.patience
+    )
+    return fit.run(
+        n_screen + options.epochs, one_epoch,
+        "loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess. Of the screen first",
+    )  # fmt: skip

@@ -90,7 +90,9 @@ def load_graphs(
         source, target = rows[edges.source], rows[edges.target]
         labels = (source >= 0) & (target >= 0)
         labels[labels] = edge_labels(truth, source[labels].astype(np.int32), target[labels].astype(np.int32))
-        part.append(make_graph(features, labels))
+        # Hits that the degrading added are nobody's.
+        particle = np.where(rows >= 0, truth.main[rows], -1)
+        part.append(make_graph(features, labels, particle))
     return graphs
 
 

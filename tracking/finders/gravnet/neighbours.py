@@ -37,8 +37,15 @@ def nearest(space: Tensor, receiver: Tensor, sender: Tensor, k: int) -> tuple[Te
     return receiver[kept], sender[kept]
 
 
-def nearest_of_all(space: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The pairs of each hit's k nearest other hits, by a k-d tree."""
+def nearest_of_all(space: Tensor, k: int, there: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The pairs of each hit's k nearest other hits, by a k-d tree.
+
+    Args:
+        there: rows of the hits that have neighbours and are some; None: all. Others may fill a graph up.
+    """
+    if there is not None and len(there) < len(space):
+        receiver, sender = nearest_of_all(space[there], k)
+        return there[receiver], there[sender]
     places = space.detach().numpy().astype(np.float64)
     n = len(places)
     k = min(k, n - 1)

@@ -10,10 +10,16 @@ from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 from tracking.finders.gnn.options import WIDE, DegradeOptions, TrainGnnOptions
 
-__all__ = ["LARGEST_BLOCK", "MOST_BLOCKS", "NEIGHBOURS", "GravNetOptions", "TrainGravnetOptions"]
+__all__ = [
+    "LARGEST_BLOCK", "MOST_BLOCKS", "MOST_COORDINATES", "NEIGHBOURS", "OUTPUTS", "CondensationOptions", "GravNetOptions",
+    "TrainGravnetOptions",
+]  # fmt: skip
 
 NEIGHBOURS = ("edges", "free")
 """Where a hit's neighbours are looked for: at the other ends of its edges, or among all hits of the graph."""
+OUTPUTS = ("edges", "condensation")
+"""What the network says: a score for each edge, or of each hit how much it stands for its particle, and where."""
+MOST_COORDINATES = 32
 MOST_BLOCKS = 20
 LARGEST_BLOCK = 1000
 """Far above any network here."""
@@ -31,7 +37,10 @@ class GravNetOptions:
         space: S, dimensions of the learned space.
         features: F, numbers of a hit that a block gives.
         passed: P, numbers of a hit that its neighbours are told.
-        hidden: width of the layer that scores an edge.
+        hidden: width of the layer that scores an edge, or that places a hit.
+        output: ``edges``, a score for each edge; or ``condensation``, for each hit a number beta and
+            coordinates at which the hits of a particle gather (arXiv 2002.03605).
+        coordinates: number of these coordinates.
     """
 
     neighbours: str = one_of("edges", NEIGHBOURS)
@@ -41,10 +50,33 @@ class GravNetOptions:
     features: int = ranged(24, 1, LARGEST_BLOCK)
     passed: int = ranged(18, 1, LARGEST_BLOCK)
     hidden: int = ranged(32, 1, LARGEST_BLOCK)
+    output: str = one_of("edges", OUTPUTS)
+    coordinates: int = ranged(4, 1, MOST_COORDINATES)
 
     def __post_init__(self) -> None:
         check_types("gravnet", self)
         check_ranges("gravnet", self)
+
+
+@dataclass(frozen=True)
+class CondensationOptions:
+    """Object condensation: the charge of its loss, and how hits gather. Letters are those of arXiv 2002.03605.
+
+    Attributes:
+        min_charge: q_min, the charge of a hit with beta 0.
+        noise: s_B, weight of the mean beta of hits without a particle.
+        min_beta: t_beta, beta from which on a hit may gather others.
+        radius: t_d, largest distance at which it does; repulsion ends at 1.
+    """
+
+    min_charge: float = ranged(0.1, 0.0, 100.0)
+    noise: float = ranged(1.0, 0.0, 1000.0)
+    min_beta: float = ranged(0.1, 0.0, 1.0)
+    radius: float = ranged(0.7, 0.0, 10.0)
+
+    def __post_init__(self) -> None:
+        check_types("condensation", self)
+        check_ranges("condensation", self)
 
 
 @dataclass(frozen=True)
@@ -65,6 +97,7 @@ class TrainGravnetOptions:
         split: clusters of several particles, as in :class:`tracking.options.RunOptions`.
         cone: cones of the edges.
         degrade: faults of the events that are trained on. Held-out events stay as they are.
+        condensation: of the output ``condensation``.
     """
 
     network: GravNetOptions = field(default_factory=GravNetOptions)
@@ -77,6 +110,7 @@ class TrainGravnetOptions:
     split: SplitOptions = field(default_factory=SplitOptions)
     cone: ConeOptions = WIDE
     degrade: DegradeOptions = field(default_factory=DegradeOptions)
+    condensation: CondensationOptions = field(default_factory=CondensationOptions)
 
     def __post_init__(self) -> None:
         check_types("train gravnet", self)

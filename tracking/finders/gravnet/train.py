@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.metrics import adjusted_rand_score
 from torch_geometric.data import Data
 
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output
-from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import check_converges
-from tracking.finders.gnn.epochs import Epoch, mean_loss, standardise, train_epoch
+from tracking.finders.gnn.epochs import Epoch, descend_graphs, mean_loss, standardise, train_epoch
 from tracking.finders.gnn.evaluate import calibrate, edge_metrics
 from tracking.finders.gnn.training_graphs import Graphs, graphs_of_files, n_edges
-from tracking.finders.gravnet.network import ARCHITECTURE, GravNetNetwork, inputs, score_graph
+from tracking.finders.gravnet.condensation import CondensationLoss, condensation_loss
+from tracking.finders.gravnet.condense import groups
+from tracking.finders.gravnet.network import ARCHITECTURE, GravNetNetwork, gathered, inputs, score_graph
 from tracking.finders.gravnet.options import TrainGravnetOptions
-from tracking.finders.training import checkpoint_path, made_with, n_parameters, save_trained
+from tracking.finders.training import EpochLoss, Fit, checkpoint_path, made_with, n_parameters, save_trained
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ def train_gravnet(
 
     Returns:
         ``loss``, ``auc`` and ``calibration_error`` (:func:`tracking.finders.gnn.evaluate.edge_metrics`) on
-        events used for nothing else; ``parameters``, ``n_train``, ``n_validation``, ``n_test`` (edges),
+        events used for nothing else; with the output ``condensation`` ``loss``, its ``loss_potential``,
+        ``loss_missing`` and ``loss_noise``, and ``rand_index``, the adjusted index of Rand of the gatherings against
+        the particles, of hits that have one; ``parameters``, ``n_train``, ``n_validation``, ``n_test`` (edges),
         ``epochs`` made.
 
     Raises:
@@ -51,16 +54,21 @@ def train_gravnet(
     files = as_paths(files)
     graphs = graphs_of_files(files, options.graphs(), report)
     torch.manual_seed(options.seed)
-    network = GravNetNetwork(options.network)
+    network = GravNetNetwork(options.network, options.condensation)
     standardise(network, graphs.train)
     n_train, n_validation, n_test = (n_edges(part) for part in (graphs.train, graphs.validation, graphs.test))
     settings = made_with(options, files, edges=[n_train, n_validation, n_test])
-    held = [_seen(network, graph) for graph in graphs.validation]
+    held = _learned_from(network, graphs.validation, options) if network.condenses else [
+        _seen(network, graph) for graph in graphs.validation
+    ]  # fmt: skip
     n_epochs = _fit(network, graphs, held, options, checkpoint_path(output), settings, report)
-    calibrate(network, held)
-    scores = np.concatenate([score_graph(network, graph) for graph in graphs.test])
-    label = torch.cat([graph.y for graph in graphs.test]).numpy() > 0
-    metrics = edge_metrics(scores, label) | {
+    if network.condenses:
+        metrics = _gathering_metrics(network, _learned_from(network, graphs.test, options))
+    else:
+        calibrate(network, held)
+        scores = np.concatenate([score_graph(network, graph) for graph in graphs.test])
+        metrics = edge_metrics(scores, torch.cat([graph.y for graph in graphs.test]).numpy() > 0)
+    metrics |= {
         "parameters": n_parameters(network), "n_train": n_train, "n_validation": n_validation,
         "n_test": n_test, "epochs": n_epochs,
     }  # fmt: skip
@@ -83,36 +91,78 @@ def _fit(
         Epochs that were made.
     """
     optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
-    state: dict[str, Any] = {"losses": [], "best": None}
-    first, losses = resume(checkpoint, settings, network, optimizer, state), state["losses"]
+    train = _learned_from(network, graphs.train, options)
+
+    def one_epoch(number: int) -> EpochLoss:
+        epoch = Epoch(number, number, options.epochs)
+        if network.condenses:
+            loss = descend_graphs(
+                network, lambda g: _gathering_loss(network, g).total(options.condensation), optimizer, train, epoch,
+                options,
+            )  # fmt: skip
+            held_loss = _mean_gathering_loss(network, held)["loss"]
+        else:
+            loss = train_epoch(network, network.forward, optimizer, train, epoch, options)
+            held_loss = mean_loss(network, network.forward, held)
+        return EpochLoss(loss, held_loss, number, options.epochs)
+
+    report(
+        "loss: object condensation, potential and beta; 1 or less is expected" if network.condenses else
+        "loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess"
+    )  # fmt: skip
+    fit = Fit(
+        "train gravnet", network, optimizer, options.learning_rate, checkpoint, settings, report,
+        options.patience,
+    )  # fmt: skip
+    return fit.run(options.epochs, one_epoch)
+
+
+def _gathering_loss(network: GravNetNetwork, graph: Data) -> CondensationLoss:
+    beta, place = network.gathering(graph.x, graph.edge_index)
+    return condensation_loss(beta, place, graph.particle, graph.group, network.condensation)
+
+
+@torch.inference_mode()
+def _mean_gathering_loss(network: GravNetNetwork, graphs: Sequence[Data]) -> dict[str, float]:
+    """The loss and its parts, a mean over graphs."""
+    network.eval()
+    losses = [_gathering_loss(network, graph) for graph in graphs]
+    return {
+        "loss": float(np.mean([float(loss.total(network.condensation)) for loss in losses])),
+        **{
+            f"loss_{part.name}": float(np.mean([float(getattr(loss, part.name)) for loss in losses]))
+            for part in fields(CondensationLoss)
+        },
+    }
+
+
+def _gathering_metrics(network: GravNetNetwork, graphs: Sequence[Data]) -> dict[str, Any]:
+    """Those of :func:`train_gravnet`; ``x`` of the graphs is as the network takes it."""
+    agreement = []
+    for graph in graphs:
+        of, particle = gathered(network, graph.x, graph.edge_index)[1], graph.particle.numpy()
+        # A hit that nobody gathers is alone.
+        of = np.where(of < 0, np.arange(len(of)), of)
+        agreement.append(adjusted_rand_score(particle[particle >= 0], of[particle >= 0]))
+    return {**_mean_gathering_loss(network, graphs), "rand_index": float(np.mean(agreement))}
+
+
+def _learned_from(
+    network: GravNetNetwork, graphs: Sequence[Data], options: TrainGravnetOptions
+) -> list[Data]:
+    """Graphs in the pieces that are steps of the training."""
     # A hit's neighbours among all hits are those of the whole event.
     n = 1 if options.network.neighbours == "free" else options.pieces
-    train = [_seen(network, piece) for graph in graphs.train for piece in pieces(graph, n)]
-    report("loss: binary cross-entropy, true and false edges with equal weight in all; 0.69 is a guess")
-    for number in range(first, options.epochs):
-        if len(losses) > options.patience and min(losses[-options.patience :]) > min(losses):
-            break
-        started = time.perf_counter()
-        loss = train_epoch(
-            network, network.forward, optimizer, train, Epoch(number, number, options.epochs), options
-        )
-        held_loss = mean_loss(network, network.forward, held)
-        check_converges("train gravnet", held_loss, number, options.learning_rate)
-        losses.append(held_loss)
-        if held_loss <= min(losses):
-            state["best"] = {k: v.clone() for k, v in network.state_dict().items()}
-        save_checkpoint(checkpoint, settings, number + 1, network, optimizer, state)
-        report(
-            f"epoch {number + 1}/{options.epochs}  loss {loss:.4f}  held out {held_loss:.4f}  "
-            f"{time.perf_counter() - started:.1f} s"
-        )
-    network.load_state_dict(state["best"])
-    return len(losses)
+    return [_seen(network, piece) for graph in graphs for piece in pieces(graph, n)]
 
 
 def _seen(network: GravNetNetwork, graph: Data) -> Data:
-    """The graph with its ``x`` as the network takes it."""
-    return Data(x=inputs(network, graph), edge_index=graph.edge_index, edge_attr=graph.edge_attr, y=graph.y)
+    """The graph with its ``x`` as the network takes it, and of the hits that gather the groups."""
+    seen = Data(x=inputs(network, graph), edge_index=graph.edge_index, edge_attr=graph.edge_attr, y=graph.y)
+    if network.condenses:
+        seen.particle = graph.particle
+        seen.group = torch.from_numpy(groups(len(graph.x), *graph.edge_index.numpy()))
+    return seen
 
 
 def pieces(graph: Data, n: int) -> list[Data]:
@@ -138,6 +188,7 @@ def pieces(graph: Data, n: int) -> list[Data]:
             Data(
                 x=graph.x[low:high], azimuth=graph.azimuth[low:high],
                 edge_index=graph.edge_index[:, a:b] - low, edge_attr=graph.edge_attr[a:b], y=graph.y[a:b],
+                particle=graph.particle[low:high],
             )
         )  # fmt: skip
     return parts

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from seeding.options import ConeOptions
 from smartpix.networks.options import LARGEST_SEED, MOST_EPOCHS, WIDEST
-from smartpix.schema import check_ranges, check_types, one_of, ranged
+from smartpix.schema import check, check_ranges, check_types, one_of, ranged
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
-from tracking.finders.trigger.shape import MOST_BITS
+from tracking.finders.trigger.shape import FEWEST_BITS, MOST_BITS
 
 __all__ = [
     "FEATURES",
@@ -149,3 +149,5 @@ class TrainTriggerOptions:
     def __post_init__(self) -> None:
         check_types("train trigger", self)
         check_ranges("train trigger", self)
+        known = self.bits == 0 or self.bits >= FEWEST_BITS
+        check("train trigger", "bits", self.bits, known, f"0 or from {FEWEST_BITS} to {MOST_BITS}")

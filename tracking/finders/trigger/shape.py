@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from smartpix.schema import check, check_ranges, check_types, ranged
 
 __all__ = [
+    "FEWEST_BITS",
     "LAYERS",
     "MLPS",
     "MOST_BITS",

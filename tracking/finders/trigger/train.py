@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +17,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output, load_arrays, load_weights, save_weights
 from smartpix.schema import InputError
-from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import check_converges, descend
+from smartpix.train.epoch import descend
 from tracking.finders.gnn.evaluate import platt
 from tracking.finders.training import (
+    EpochLoss,
+    Fit,
     checkpoint_path,
     falling_rate,
     made_with,
@@ -156,8 +156,9 @@ def fit_network(
     share = float(train.label.sum() / train.valid.sum())
     n_steps = max(len(train) // options.batch_size, 1)
     free = 0 if options.start else int(FREE * options.epochs)
-    for epoch in range(resume(checkpoint, settings, network, optimizer), options.epochs):
-        started, total = time.perf_counter(), 0.0
+
+    def one_epoch(epoch: int) -> EpochLoss:
+        total = 0.0
         order = torch.from_numpy(np.random.default_rng([options.seed, epoch]).permutation(len(train)))
         if isinstance(network, QuantizedInteraction):
             network.begin_epoch(epoch, options.epochs, free)
@@ -172,13 +173,11 @@ def fit_network(
             loss = _edge_loss(network(*batch.inputs), batch, share)
             descend(network, optimizer, loss)
             total += float(loss.detach())
-        held_loss = _loss(network, held)
-        check_converges("train trigger", held_loss, epoch, options.learning_rate)
-        save_checkpoint(checkpoint, settings, epoch + 1, network, optimizer)
-        report(
-            f"epoch {epoch + 1}/{options.epochs}  loss {total / n_steps:.4f}  held out {held_loss:.4f}  "
-            f"{time.perf_counter() - started:.1f} s"
-        )
+        return EpochLoss(total / n_steps, _loss(network, held), epoch, options.epochs)
+
+    Fit("train trigger", network, optimizer, options.learning_rate, checkpoint, settings, report).run(
+        options.epochs, one_epoch
+    )
 
 
 def _edge_loss(logits: Tensor, batch: SectorTensors, share: float) -> Tensor:

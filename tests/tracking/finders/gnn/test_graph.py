@@ -205,7 +205,11 @@ def test_pyg_of_gnn_tracking_has_its_fields_and_what_they_mean(simulated):
         [result.event],
     )
     assert graph.hit_id.tolist() == ak.to_list(record["clusters"]["hit_id"])
-    made_by = particles_of(record)
+    made_by, layers_of = particles_of(record), {}
+    for layer, c in zip(result.hits.layer.tolist(), ak.to_list(record["clusters"]["truth"]), strict=True):
+        for t in c:
+            if t["share"] >= 0.1:
+                layers_of.setdefault(t["particle_id"], set()).add(layer)
     for i, particle in enumerate(made_by):
         x, y, z = result.hits.position[i]
         r = np.hypot(x, y)
@@ -219,8 +223,7 @@ def test_pyg_of_gnn_tracking_has_its_fields_and_what_they_mean(simulated):
         assert graph.particle_id[i] == particle["particle_id"]
         assert graph.pt[i] == pytest.approx(pt)
         assert graph.eta[i] == pytest.approx(-np.log(np.tan(np.arctan2(pt, particle["pz"]) / 2)), abs=1e-4)
-        layers = {int(result.hits.layer[k]) for k, c in enumerate(record["clusters"]["truth"])
-                  if any(t["particle_id"] == particle["particle_id"] and t["share"] >= 0.1 for t in ak.to_list(c))}  # fmt: skip
+        layers = layers_of[particle["particle_id"]]
         assert graph.n_layers_hit[i] == len(layers)
         assert graph.reconstructable[i] == (len(layers) >= 3)
     true = {tuple(e) for e in truth.edges.tolist()}

@@ -66,6 +66,24 @@ def test_an_interrupted_training_goes_on(files, trained, tmp_path):
     assert [line.split("  ")[0] for line in lines if line.startswith("epoch")] == ["epoch 3/3"]
 
 
+def test_hits_learn_to_gather(files, tmp_path):
+    network = dataclasses.replace(OPTIONS.network, output="condensation", coordinates=2)
+    options = dataclasses.replace(OPTIONS, network=network, epochs=1)
+    path = tmp_path / "w.safetensors"
+    first = train_gravnet([files["toy"]], path, options, [].append)
+    better = train_gravnet(
+        [files["toy"]], path, dataclasses.replace(options, epochs=25, learning_rate=1e-2), [].append
+    )
+    assert better["loss"] < 0.8 * first["loss"]
+    assert better["loss"] == pytest.approx(
+        sum(better[f"loss_{name}"] for name in ("potential", "missing", "noise"))
+    )
+    assert better["rand_index"] > 0.9
+    loaded = load_gravnet(str(path))
+    assert loaded.condenses
+    assert loaded.condensation == options.condensation
+
+
 def test_too_few_events_are_refused(files, tmp_path):
     with pytest.raises(InputError, match="too few events"):
         train_gravnet([files["single"]], tmp_path / "w.safetensors", OPTIONS)
@@ -79,11 +97,11 @@ def test_too_few_events_are_refused(files, tmp_path):
 @given(st.integers(2, 60), st.integers(1, 80), st.integers(1, 9), st.integers(0, 10**6))
 def test_pieces_are_whole_components(n, e, n_pieces, seed):
     graph = make_graph(features_of(graph_of(n, e, seed)))
-    graph.y = torch.arange(e, dtype=torch.float32)
+    graph.y, graph.particle = torch.arange(e, dtype=torch.float32), torch.arange(len(graph.x))
     parts = pieces(graph, n_pieces)
     assert 1 <= len(parts) <= n_pieces
     assert torch.equal(torch.cat([part.y for part in parts]), graph.y)
-    assert sum(len(part.x) for part in parts) == len(graph.x)
+    assert torch.equal(torch.cat([part.particle for part in parts]), graph.particle)
     network = network_of()
     whole = score_graph(network, graph)
     np.testing.assert_allclose(np.concatenate([score_graph(network, p) for p in parts]), whole, atol=1e-6)

@@ -19,6 +19,20 @@ def random_graphs(shape, n_sectors, n_nodes, n_edges, seed=1):
     return nodes, edges, senders, receivers, np.arange(n_edges) < filled[:, None]
 
 
+def hostile(graphs, network, seed=1):
+    """Graphs in whole numbers of which some become full of extreme features, some send all messages to one node, and
+    whose padding has any indices.
+    """
+    nodes, edges, senders, receivers, valid = (column.copy() for column in graphs)
+    rng, ends = np.random.default_rng(seed), [network.data.low, network.data.high]
+    nodes[2:5], edges[2:5] = (rng.choice(ends, column[2:5].shape) for column in (nodes, edges))
+    valid[2:4] = True
+    receivers[1:4] = nodes.shape[1] - 1
+    most = 2 ** (nodes.shape[1] - 1).bit_length()
+    senders, receivers = (np.where(valid, a, rng.integers(0, most, a.shape)) for a in (senders, receivers))
+    return nodes, edges, senders, receivers, valid
+
+
 def random_model(shape=None, bits=None, seed=1):
     """A module of quantised training with the weights of an untrained float network, calibrated."""
     torch.manual_seed(seed)

@@ -169,24 +169,25 @@ def test_weights_of_geometric_edges_make_no_finder(trained, tmp_path):
         load_trained(str(path))
 
 
-def test_the_command_trains_it(capsys, tmp_path):
+@pytest.mark.parametrize(("hidden", "parameters"), [(8, 528), (40, 6448)])
+def test_the_command_trains_the_papers_networks(capsys, tmp_path, hidden, parameters):
     path = tmp_path / "w.safetensors"
-    arguments = [
-        "train",
-        "gnn",
-        str(SAMPLE),
-        "--network",
-        "interaction",
-        "--features",
-        "paper",
-        "--epochs",
-        "1",
-    ]
-    more = ["--hidden", "8", "--set", "sectors.n_phi=16", "-o", str(path), "--json"]
-    assert main([*arguments, *more]) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["parameters"] == 528
+    command = ["train", "gnn", str(SAMPLE), "--network", "interaction", "--features", "paper"]
+    flags = ["--hidden", str(hidden), "--epochs", "1", "--set", "sectors.n_phi=16", "-o", str(path)]
+    assert main([*command, *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == parameters
     options = json.loads(path.with_suffix(".json").read_text())["options"]
     assert (options["sectors"]["n_phi"], options["graph"]["features"]) == (16, "paper")
-    assert main([*arguments, "--passes", "2", "-o", str(path)]) == 1
+
+
+def test_options_of_the_other_network_are_refused(capsys, tmp_path):
+    command = ["train", "gnn", str(SAMPLE), "--network", "interaction", "--passes", "2"]
+    assert main([*command, "-o", str(tmp_path / "w.safetensors")]) == 1
     assert "passes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bits", [1, 17, 57])
+def test_bits_that_no_network_has_are_told_before_events_are_read(bits):
+    with pytest.raises(InputError, match=f"train trigger: bits must be (0 or )?from . to 16 and is {bits}"):
+        TrainTriggerOptions(bits=bits)
+    assert TrainTriggerOptions(bits=2).bits == 2

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.finders.trigger.logic.export import bench_graphs, export_trigger, whole_network
+    from tracking.finders.trigger.logic.export import (
+        bench_graphs,
+        export_trigger,
+        sector_logic,
+        whole_network,
+    )
     from tracking.finders.trigger.logic.hls import write_perceptrons
     from tracking.finders.trigger.logic.options import LogicOptions
     from tracking.finders.trigger.logic.write import write_logic
@@ -14,6 +19,7 @@ __all__ = [
     "LogicOptions",
     "bench_graphs",
     "export_trigger",
+    "sector_logic",
     "whole_network",
     "write_logic",
     "write_perceptrons",
@@ -21,7 +27,7 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
-    export="bench_graphs export_trigger whole_network",
+    export="bench_graphs export_trigger sector_logic whole_network",
     hls="write_perceptrons",
     options="LogicOptions",
     write="write_logic",

@@ -22,7 +22,7 @@ from tracking.finders.trigger.logic.write import write_logic
 from tracking.finders.trigger.scores import load_trained
 from tracking.finders.trigger.whole import FixedInteraction, Graphs, whole_data
 
-__all__ = ["bench_graphs", "export_trigger", "whole_network"]
+__all__ = ["bench_graphs", "export_trigger", "sector_logic", "whole_network"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,16 @@ def whole_network(weights: str) -> FixedInteraction:
     return network
 
 
+def sector_logic(weights: str, logic: LogicOptions) -> LogicOptions:
+    """Options of the logic for sectors of the size that the weights were trained on.
+
+    Raises:
+        InputError: unusable files, or an interval of more cycles than a sector has edges.
+    """
+    sectors = load_trained(weights).sectors
+    return replace(logic, nodes=sectors.nodes, edges=sectors.edges)
+
+
 def export_trigger(
     weights: str,
     folder: str | Path,
@@ -81,7 +91,7 @@ def export_trigger(
         InputError: weights in floating point, unusable files, or as the two that write.
     """
     trained, network = load_trained(weights), whole_network(weights)
-    sectors = trained.sectors
+    sectors, size = trained.sectors, None if logic is None else sector_logic(weights, logic)
     report(f"sectors of {file}")
     events = labelled_events(file, trained.graph)
     graphs = bench_graphs(network, [labelled_sectors(event, sectors)[1] for event in events], most)
@@ -92,8 +102,7 @@ def export_trigger(
             "parameters": network.parameters,
             "perceptrons": write_perceptrons(network, new / "hls", graphs, hls, most),
         }
-        if logic is not None:
-            size = replace(logic, nodes=sectors.nodes, edges=sectors.edges)
+        if size is not None:
             result["rtl"] = write_logic(network, new / "rtl", graphs, size, report)
         (new / "report.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result

@@ -24,6 +24,7 @@ class LogicOptions:
         simulate: simulate with verilator.
         fpga: count look-up tables with yosys.
         family: yosys' name of the programmable logic.
+        narrow_functions: yosys does not use the multiplexers behind look-up tables.
     """
 
     nodes: int = ranged(28, 2, 1024)
@@ -34,6 +35,7 @@ class LogicOptions:
     simulate: bool = True
     fpga: bool = True
     family: str = "xcup"
+    narrow_functions: bool = False
 
     def __post_init__(self) -> None:
         check_types("logic", self)

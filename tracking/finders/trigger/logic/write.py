@@ -122,7 +122,7 @@ def write_logic(
                 )
         if options.fpga and synthesis.present(facts, "yosys"):
             report("yosys: look-up tables, this takes minutes")
-            facts |= synthesis.fpga(new, options.family)
-            facts["assumptions"].append(synthesis.fpga_assumption(options.family))
+            facts |= synthesis.fpga(new, options.family, options.narrow_functions)
+            facts["assumptions"].append(synthesis.fpga_assumption(options.family, options.narrow_functions))
         (new / "report.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return facts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from torch import Tensor
 from smartpix.files import as_paths
 from smartpix.networks.weights import check_output
 from smartpix.schema import InputError
-from smartpix.train.checkpoint import resume, save_checkpoint
-from smartpix.train.epoch import check_converges, damped, descend
+from smartpix.train.epoch import damped, descend
 from tracking.finders.training import (
+    EpochLoss,
+    Fit,
     checkpoint_path,
     event_seed,
     falling_rate,
@@ -143,8 +143,9 @@ def _fit(
     optimizer = torch.optim.NAdam(network.parameters(), lr=options.learning_rate)
     n_steps = max(len(train) // options.batch_size, 1)
     weight = path_weights(train.pt, options.weight_power)
-    for epoch in range(resume(checkpoint, settings, network, optimizer), options.epochs):
-        started, total, step = time.perf_counter(), 0.0, 0
+
+    def one_epoch(epoch: int) -> EpochLoss:
+        total, step = 0.0, 0
         rng = np.random.default_rng([options.seed, epoch])
         network.train()
         for rows in _batches(train, options.batch_size, rng):
@@ -154,13 +155,11 @@ def _fit(
             loss = path_loss(network, train.take(rows), weight[rows], options.area_weight)
             descend(network, optimizer, loss)
             total, step = total + float(loss.detach()), step + 1
-        held_loss = _mean_loss(network, held, options)
-        check_converges("train path", held_loss, epoch, options.learning_rate)
-        save_checkpoint(checkpoint, settings, epoch + 1, network, optimizer)
-        report(
-            f"epoch {epoch + 1}/{options.epochs}  loss {total / max(step, 1):.4f}  held out {held_loss:.4f}  "
-            f"{time.perf_counter() - started:.1f} s"
-        )
+        return EpochLoss(total / max(step, 1), _mean_loss(network, held, options), epoch, options.epochs)
+
+    Fit("train path", network, optimizer, options.learning_rate, checkpoint, settings, report).run(
+        options.epochs, one_epoch
+    )
 
 
 def _batches(data: PathData, size: int, rng: np.random.Generator) -> Iterator[npt.NDArray[np.int64]]:

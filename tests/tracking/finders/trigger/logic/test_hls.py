@@ -1,5 +1,6 @@
-"""hls4ml's C simulation of the perceptrons: bit for bit with accumulators that hold all; and what goes wrong with
-one type for all numbers.
+"""hls4ml's C simulation of perceptrons: what goes wrong with one type for all numbers.
+
+With accumulators that hold all bits it is exact: ``test_export.py``.
 """
 
 import numpy as np
@@ -9,35 +10,10 @@ from smartpix.chip.fixed_point import FixedPoint
 from smartpix.export.hls import HlsOptions, write_layers
 from smartpix.export.hls_layers import HlsLayer, input_layer
 from tests.left_out import needs
-from tests.tracking.finders.trigger.graphs import random_graphs, random_model
-from tracking.finders.trigger.logic import write_perceptrons
-from tracking.finders.trigger.shape import InteractionBits, InteractionShape
-from tracking.finders.trigger.whole import align, flow, perceptron, to_whole, whole_data
 
 pytest.importorskip("hls4ml")
 
 ONE = FixedPoint(True, 14, 7)
-
-
-@needs("g++")
-def test_perceptrons_are_bit_exact(tmp_path):
-    shape = InteractionShape(2, 2, 2)
-    # Messages that are finer than the data, and formats of several widths.
-    network = to_whole(random_model(shape, InteractionBits(6, (5,), (7, 6, 11, 5, 6, 7, 8, 6, 9)), seed=3))
-    graphs = random_graphs(shape, 30, 5, 7, 2)
-    graphs = (*whole_data(network, *graphs[:2]), *graphs[2:])
-    reports = write_perceptrons(network, tmp_path / "hls", graphs)
-    assert {name: report["csim_mismatches"] for name, report in reports.items()} == {"r1": 0, "o": 0, "r2": 0}
-    assert reports["o"]["n_inputs"] == 30 * 5
-    assert reports["r1"]["n_inputs"] == graphs[4].sum()
-    seen = flow(network, *graphs).inputs["o"]
-    bench = np.loadtxt(tmp_path / "hls" / "o" / "tb_data" / "tb_input_features.dat")
-    finest = network.input_fraction("o_0")
-    assert np.array_equal(bench * 2.0**finest, align(network, "o", seen).reshape(150, -1))
-    expected = np.loadtxt(tmp_path / "hls" / "o" / "tb_data" / "tb_output_predictions.dat")
-    assert np.array_equal(
-        expected * 2.0**network.effect.fraction, perceptron(network, "o", seen).reshape(150, -1)
-    )
 
 
 def one_type(inputs, weights, biases, product):
