@@ -34,7 +34,7 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def records():
-    return [part[0] for _, part in iterate(data_path("sample.root"), step=1, stop=4)]
+    return [part[0] for _, part in iterate(data_path("sample.root"), step=1, stop=3)]
 
 
 def test_the_sample_that_is_the_reference_needs_no_calibration(written, header, capsys):
@@ -69,7 +69,7 @@ def test_a_layer_that_lies_elsewhere_is_put_back(header, records):
     shift = np.stack([off, 0 * off, 0 * off], axis=1)
     moved = replace(header, detector=displaced(header.detector, shift, 0 * shift))
     chain = Chain.for_header(moved, RunOptions())
-    options = CalibrateOptions(passes=2, steps=8, module_hits=1_000_000)
+    options = CalibrateOptions(passes=2, steps=6, module_hits=1_000_000)
     found = find_calibration(chain, records, options, None)
     along = found.calibration.shift[:, 0]
     of_layer = header.detector.layer_index == layer
