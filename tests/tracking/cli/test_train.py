@@ -181,7 +181,12 @@ def test_noise_without_a_threshold_trains_on_what_stands_out_of_it(train_mdn):
     assert json.loads(out)["truncated"] < 0.2
 
 
-@pytest.mark.parametrize("flags", [(), ("--region", "forward"), ("--region", "barrel", "--epochs", "many")])
+def test_files_need_their_region(train_mdn, tmp_path):
+    refused(train_mdn(), "give --region")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("flags", [("--region", "forward"), ("--region", "barrel", "--epochs", "many")])
 def test_usage_errors_are_code_2(train_mdn, capsys, flags):
     with pytest.raises(SystemExit) as stop:
         train_mdn(*flags)
