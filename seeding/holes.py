@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ class DeadModules:
         )  # fmt: skip
 
     def crossed(
-        self, point: Floats, curvature: npt.ArrayLike, cot_theta: npt.ArrayLike, wanted: Bools, kind: Ints,
+        self, point: Floats, curvature: npt.ArrayLike, cot_theta: npt.ArrayLike, wanted: Bools, kind: npt.NDArray[np.integer[Any]],
         low: Floats, high: Floats,
     ) -> Bools:  # fmt: skip
         """(N,) which helices through the beam line cross a dead module, within :data:`MARGIN` of its edges.
@@ -133,8 +134,8 @@ def find_holes(detector: Detector, pairs: LayerPairs, field: float, min_pt: floa
     rows = np.array(sorted(middle), dtype=np.int32).reshape(-1, 2)
     inner, outer = (np.ascontiguousarray(column) for column in rows.T)
     between = np.zeros((len(rows), len(detector.layers)), dtype=np.bool_)
-    for p, pair in enumerate(rows.tolist()):
-        between[p, sorted(middle[tuple(pair)])] = True
+    for p, pair in enumerate(sorted(middle)):
+        between[p, sorted(middle[pair])] = True
     over = LayerPairs(inner, outer, np.full(len(rows), -2, dtype=np.int32))
     gaps = np.array([row for row, pair in enumerate(searched) if pair in middle], dtype=np.int64)
     return Holes(dead, over, gaps, between, _near(detector, dead, over, between, bend))
@@ -209,7 +210,7 @@ def with_hole_edges(
 
 def _joined(first: Edges, second: Edges) -> Edges:
     """Edges of one event, one after the other, with the counts of both."""
-    columns = {}
+    columns: dict[str, Any] = {}
     for column in fields(Edges):
         a, b = getattr(first, column.name), getattr(second, column.name)
         columns[column.name] = np.concatenate([a, b]) if isinstance(a, np.ndarray) else a + b

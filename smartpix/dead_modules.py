@@ -32,7 +32,7 @@ def draw_dead_modules(n_modules: int, share: float, seed: int) -> tuple[int, ...
     return tuple(np.flatnonzero(dead).tolist())
 
 
-def without_modules(clusters: ak.Array, dead: Sequence[int]) -> ak.Array:
+def without_modules(clusters: ak.Array, dead: Sequence[int] | Ints) -> ak.Array:
     """One event's cluster records without those of some modules."""
     return clusters[~np.isin(ak.to_numpy(clusters["module_index"]), np.asarray(dead, dtype=np.int64))]
 
