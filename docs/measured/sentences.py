@@ -3,6 +3,9 @@
 import functools
 
 from measured.choices import choices
+from measured.detectors import detector_sentences
+from measured.lost import lost_sentences
+from measured.radiation import radiation_sentences
 from measured.results import TARGETS, results, spelled
 from measured.trigger import trigger_sentences
 from measured.trkx import trkx_sentences
@@ -183,6 +186,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "parameters buy {} %.": (
                 f"{100 * (1 - half['network']['columns, 102 k'] / half['network']['columns, 2,178']):.0f}",
             ),
+            **radiation_sentences(),
         },
         "docs/speed.md": {
             "search two events {} times as fast": (f"{seeding['thread_speedup']:.2f}",),
@@ -215,6 +219,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
         "docs/trkx.md": trkx_sentences(),
         "docs/trigger.md": trigger_sentences(),
         "docs/link.md": {},
+        "docs/detectors.md": detector_sentences(),
+        "docs/robustness.md": lost_sentences(),
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {
             "find only {} % of the particles": (f"{100 * shipped['track_efficiency']:.0f}",),

@@ -1,0 +1,84 @@
+"""Tables of who is lost: behind dead modules, below 0.5 GeV, and electrons."""
+
+from page_text import table
+
+from measured.results import results
+
+KNOWN = {
+    "unknown": "nothing",
+    "known_with_gnn": "all, `gnn` stays",
+    "known": "all, `gnn-holes`",
+    "found": "found in the same events, `gnn-holes`",
+}
+SOFT = {"0.2-0.3": ("0-2.5",), "0.3-0.5": ("0-2.5", "2.5-4"), "0.5-0.9": ("0-2.5",), "0.9-2": ("0-2.5",)}
+PARTICLES = {
+    ("electrons", "default"): "electrons, default",
+    ("electrons", "min_pt=0.3"): "electrons, `cone.min_pt=0.3`",
+    ("pions", "min_pt=0.2"): "pions, `cone.min_pt=0.2`",
+}
+
+
+def dead_modules() -> str:
+    """Efficiency of what was findable before modules died."""
+    dead = results("lost")["dead"]
+    rows = [("none", f"`{name}`", r) for name, r in dead["whole"].items()]
+    for share in ("0.02", "0.05"):
+        found = dead[share]
+        modules = f"{100 * float(share):g} % ({found['n_dead']})"
+        rows += [(modules, words, found[key]) for key, words in KNOWN.items() if key in found]
+    body = [
+        [
+            modules,
+            words,
+            f"{r['efficiency_of_before']:.4f}",
+            f"{r['fake_rate']:.4f}",
+            f"{r['n_short']} ({r['n_short_fakes']})",
+            f"{r['n_edges']:,.0f}",
+        ]
+        for modules, words, r in rows
+    ]
+    head = ["dead modules", "known", "found of those before", "fakes", "tracks of three clusters (fakes)", "edges"]
+    return table(head, body)
+
+
+def soft_particles() -> str:
+    """Efficiency by pT for cones of softer tracks."""
+    soft = results("lost")["soft"]
+    bins = [(pt, eta) for pt, etas in SOFT.items() for eta in etas]
+    body = [
+        [
+            name.removeprefix("min_pt="),
+            f"{r['n_edges']:,.0f}",
+            *(f"{r[f'pt {pt}, eta {eta}']['efficiency']:.4f}" for pt, eta in bins),
+        ]
+        for name, r in soft.items()
+        if name.startswith("min_pt=")
+    ]
+    return table(["`cone.min_pt`", "edges", *(f"{pt} GeV, eta {eta}" for pt, eta in bins)], body)
+
+
+def lone_particles() -> str:
+    """Electrons and pions alone in the detector."""
+    lost = results("lost")
+    body = []
+    for (kind, way), words in PARTICLES.items():
+        r, pt = lost[kind][way], lost[kind]["pt"]
+        body.append(
+            [
+                words,
+                f"{pt[0]:g}-{pt[1]:g}",
+                f"{r['n_findable']:,}",
+                f"{r['efficiency']:.4f}",
+                f"{r['qop_pull_mean']:.2f}",
+                f"{r['qop_pull_width']:.2f}",
+                f"{100 * r['qop_relative_median']:.2f} %",
+            ]
+        )
+    head = ["particles", "pT, GeV", "findable", "efficiency", "mean of the pull of q/p", "its width"]
+    return table([*head, "q/p too large by (median)"], body)
+
+
+def lost_sentences() -> dict[str, tuple[str, ...]]:
+    """Numbers in sentences of docs/robustness.md and of docs/limits.md."""
+    dead = results("lost")["dead"]["0.02"]
+    return {"found {} of {} and no live one": (str(dead["n_found"]), str(dead["n_dead"]))}
