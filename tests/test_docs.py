@@ -190,7 +190,10 @@ UNMEASURED = {
     "docs/sensor.md": (
         "16.7 eV", "3.68 eV", "0.115", "outermost 2 %", "2.5 pixels", "12.5 µm", "0.1-10 GeV", "1.4 < η < 3.0",
         "50 x 12.5", "0.3 q B R", "3.8 T", "68 % half", "below 0.005",
+        "1904.10234",
     ),
+    "docs/detectors.md": ("above 0.9 GeV", "abs(eta) of 2.5", "in 3.8 T"),
+    "docs/robustness.md": ("holds 68 % of the residuals", "that hold 68 %", "the 68 % ellipsoid"),
     "docs/scaling.md": (),
     "docs/trkx.md": ("| 0.2 |", "| 0.01 |", "l / 1.7", "68 and 95 %", "0.3 to 10 GeV", "3 % of the hits", "1 % of the tracks"),
     "docs/faq.md": ("and 2 % beyond", "to 20 % from the range", "pT > 0.9", "abs(η) < 2.5", "0.05 by default"),

@@ -44,8 +44,8 @@ class RunOptions:
     Attributes:
         estimates: source of positions and directions: ``auto`` (the MDN where one was trained for the
             sensor, cluster shapes otherwise; positions where hits come without pixels), ``mdn``,
-            ``shape``, ``quantised`` (what the chip would send, bit for bit), or ``positions`` (those of
-            the file, and directions from the beam line alone).
+            ``shape``, ``quantised`` or ``positions``. ``quantised`` is what the chip would send, bit for
+            bit; ``positions`` are those of the file, with directions from the beam line alone.
         conditions: ``check`` refuses a file whose readout and sensor are far from those that the estimates
             were trained with; ``ignore`` warns of it and goes on.
         mdn_barrel: weights of the barrel's MDN: shipped ones by name, or the path of a .safetensors.

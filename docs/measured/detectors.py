@@ -5,8 +5,8 @@ from page_text import table
 from measured.results import number, results
 
 WHAT = {
-    "barrel3": "CMS's first pixel radii, three barrel layers",
-    "itk": "after ATLAS's ITk: five barrel layers, inclined ends, disks",
+    "barrel3": "three barrel layers at CMS's first radii",
+    "itk": "after ATLAS's ITk, with inclined ends",
     "muon-collider": "double layers and double disks",
     "odd": "Open Data Detector's pixels, without its files",
     "telescope": "six EUDET planes across the beam",
@@ -17,7 +17,7 @@ CASES = {
     "telescope, from a spot": "telescope, 30 tracks from a spot",
     "barrel3, shipped network": "`barrel3`, pile-up 20, shipped graph network",
     "barrel3": "`barrel3`, pile-up 20, its own graph network",
-    "odd": "Open Data Detector, pile-up 200, its own networks",
+    "odd": "Open Data Detector, its own networks",
 }
 
 
@@ -39,7 +39,7 @@ def layouts() -> str:
                 f"{r['field']:g}",
             ]
         )
-    head = ["name", "what", "modules", "layers", "pixel and thickness, µm", "four layers, abs(eta)", "field, T"]
+    head = ["name", "what", "modules", "layers", "sensor, µm", "four layers", "field, T"]
     return table(head, body)
 
 
@@ -64,7 +64,7 @@ def detector_chain() -> str:
     odd = results("odd-chain")
     body.append(
         [
-            "the same modules with the shipped sensor and weights",
+            "its modules, shipped sensor and weights",
             str(odd["n_events"]),
             "4",
             f"{odd['n_findable']:,}",
@@ -75,7 +75,7 @@ def detector_chain() -> str:
             number(odd["reduction"], ".2f"),
         ]
     )
-    head = ["detector", "events", "layers asked", "findable", "edges kept", "efficiency", "fakes", "duplicates"]
+    head = ["detector", "events", "layers", "findable", "edges", "efficiency", "fakes", "duplicates"]
     return table([*head, "reduction"], body)
 
 
@@ -129,8 +129,8 @@ def helix() -> str:
         ]
         for words, r in rows.items()
     ]
-    head = ["sample", "events", "hits an event", "found, by helix", "by truth", "on no particle, by helix"]
-    return table([*head, "fakes, by truth", "ms an event"], body)
+    head = ["sample", "events", "hits an event", "found, by helix", "by truth", "on none"]
+    return table([*head, "fakes", "ms an event"], body)
 
 
 def detector_sentences() -> dict[str, tuple[str, ...]]:

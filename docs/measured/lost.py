@@ -37,7 +37,7 @@ def dead_modules() -> str:
         ]
         for modules, words, r in rows
     ]
-    head = ["dead modules", "known", "found of those before", "fakes", "tracks of three clusters (fakes)", "edges"]
+    head = ["dead modules", "known", "found of those before", "fakes", "of three clusters (fakes)", "edges"]
     return table(head, body)
 
 
@@ -54,7 +54,7 @@ def soft_particles() -> str:
         for name, r in soft.items()
         if name.startswith("min_pt=")
     ]
-    return table(["`cone.min_pt`", "edges", *(f"{pt} GeV, eta {eta}" for pt, eta in bins)], body)
+    return table(["`cone.min_pt`", "edges", *(f"{pt}, {eta}" for pt, eta in bins)], body)
 
 
 def lone_particles() -> str:
@@ -74,8 +74,8 @@ def lone_particles() -> str:
                 f"{100 * r['qop_relative_median']:.2f} %",
             ]
         )
-    head = ["particles", "pT, GeV", "findable", "efficiency", "mean of the pull of q/p", "its width"]
-    return table([*head, "q/p too large by (median)"], body)
+    head = ["particles", "pT, GeV", "findable", "efficiency", "pull of q/p", "its width"]
+    return table([*head, "q/p too large by"], body)
 
 
 def lost_sentences() -> dict[str, tuple[str, ...]]:

@@ -24,8 +24,8 @@ def irradiated_sensor() -> str:
             ]
         )
     head = [
-        "fluence, neq/cm²", "bias, V", "trapping time e / h, ns", "field far / lowest / pixels, kV/cm",
-        "collected", "drift e / h, ns", "Lorentz tangent", "shift, µm",
+        "neq/cm²", "V", "trapped e / h, ns", "far / lowest / pixels, kV/cm",
+        "collected", "drift e / h, ns", "Lorentz", "shift",
     ]  # fmt: skip
     return table(head, body)
 
@@ -54,8 +54,8 @@ def irradiated_estimates() -> str:
                     f"{r['coverage68']:.3f}",
                 ]
             )
-    head = ["region, fluence", "network", "x, µm", "y, µm", "cot alpha", "over no radiation", "cot beta"]
-    return table([*head, "pull widths", "largest pull mean", "68 % ellipsoid holds"], body)
+    head = ["region, fluence", "network", "x µm", "y µm", "cot alpha", "ratio", "cot beta", "pulls"]
+    return table([*head, "pull mean", "68 % holds"], body)
 
 
 def irradiated_chain() -> str:
