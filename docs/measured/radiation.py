@@ -24,7 +24,7 @@ def irradiated_sensor() -> str:
             ]
         )
     head = [
-        "neq/cm²", "V", "trapped e / h, ns", "far / lowest / pixels, kV/cm",
+        "neq/cm²", "V", "trapped e / h, ns", "field, kV/cm",
         "collected", "drift e / h, ns", "Lorentz", "shift",
     ]  # fmt: skip
     return table(head, body)
