@@ -72,3 +72,7 @@ front mlp-2bit-learned "$fewer" --from mdn-2s-mlp-2t-2bit $afresh --data-bits 2 
 [ -f front-work/norm-float.safetensors ] || smartpix train mdn "$fewer" --region barrel --network mlp \
   --set network.batch_norm=true --noise 50 --threshold 300 --bits 4 --epochs 14 -o front-work/norm-float.safetensors
 front mlp-norm "$fewer" --from front-work/norm-float.safetensors $afresh
+# What the network that sees all 20 slices teaches the smallest.
+again="--from fixed-2s-sums --keep-zeros --method luts --strength 0.03 --set focus=[2.2,0.95,1.2,0.5] --epochs 40"
+front mlp-100k "$all_slices" $again --learning-rate 1.5e-3
+front mlp-100k-taught "$all_slices" $again --learning-rate 1.5e-3 --teacher mdn-2s-conv-20t-float

@@ -44,7 +44,7 @@ POINTS = {
 }  # fmt: skip
 """Fluence in neq/cm2 and bias in V, by the names of the files."""
 WAYS = ("unaware", "recalibrated", "retrained")
-CHAINS = ("0", "5e15-200V")
+CHAINS = ("0", "5e15", "5e15-200V")
 STEPS = ("sensor", "estimates", "chain")
 KEPT = ("n", "nll", "half_width_68", "half_width_68_central", "pull_mean", "pull_width", "coverage68")
 CHARGE_BIASES = (200.0, 300.0, 450.0, 500.0, 600.0, 800.0)

@@ -31,6 +31,7 @@ crossings test-5e15.root 4 643305 "$usual"
 recalibrated barrel 5e15 nominal-5e15.root
 recalibrated endcap 5e15 nominal-5e15.root
 retrained barrel 5e15 mirror-x 60
+retrained endcap 5e15 "mirror-x mirror-y" 40
 # At one that leaves more of the Lorentz drift.
 low="--fluence 5e15 --bias 200"
 crossings train-5e15-200V.root 3 643150 "$low"
@@ -40,6 +41,7 @@ recalibrated endcap 5e15-200V train-5e15-200V.root
 retrained barrel 5e15-200V mirror-x 24
 retrained endcap 5e15-200V "mirror-x mirror-y" 16
 events 0 2 ""
+events 5e15 2 "$usual"
 events 5e15-200V 2 "$low"
 k=2
 for fluence in 1e16 1e15; do

@@ -323,13 +323,8 @@ class SimulateOptions:
             0 <= self.depletion <= 2000,
             "from 0 to 2000 V for 100 um",
         )
-        check(
-            "simulate",
-            "temperature",
-            self.temperature,
-            100 <= self.temperature <= 400,
-            "from 100 to 400 K (0 C is 273)",
-        )
+        good = 100 <= self.temperature <= 400
+        check("simulate", "temperature", self.temperature, good, "from 100 to 400 K (0 C is 273)")
         check_fluence("simulate", self.fluence)
         check_ranges("simulate", self)
         if self.groups.together == (1,) and self.groups.distance != GroupOptions().distance:

@@ -180,9 +180,8 @@ def event_truth(
         cluster: (N,) cluster row of each hit, each cluster there; None: every cluster gives one hit.
         estimate: of the hits. Where a cluster gives several, it tells whose each is
             (:func:`tracking.metrics.split_clusters.makers_of_parts`).
-        over_missing: whether hits of a particle that follow one another are a true edge also where a crossing
-            between them left no cluster, as on a dead module. Edge efficiencies are without these; networks
-            that look over dead modules learn with them.
+        over_missing: hits that follow one another are a true edge also where a crossing between them left no
+            cluster. Edge efficiencies are without these; networks over dead modules learn with them.
         min_pt: above which a particle may be findable, GeV.
 
     Raises:
@@ -238,8 +237,7 @@ def event_truth(
     edge_particle = np.zeros(len(unique), dtype=np.int64)
     rising = np.argsort(pt[made_by], kind="stable")
     edge_particle[first[rising]] = made_by[rising]
-    edge_findable = np.zeros(len(unique), dtype=bool)
-    np.logical_or.at(edge_findable, first, findable[made_by])
+    edge_findable = np.bincount(first, findable[made_by], len(unique)) > 0
     by_hit = np.lexsort((made[:, 0], made[:, 1]))
     return EventTruth(
         particle_id=ids, pt=pt, eta=eta, phi=phi, vertex=made_of.vertex, momentum=made_of.momentum,

@@ -106,7 +106,8 @@ def test_the_command_takes_it(packages, events, tmp_path):
 
 
 def test_names_are_listed_without_an_import(packages, events):
-    assert format_names() == ("trackml", "acts-csv", "acts-root", "toy", "smartpix")
+    ours = ("trackml", "acts-csv", "acts-root", "edm4hep", "colliderml", "allpix", "timepix")
+    assert format_names() == (*ours, "toy", "smartpix")
     with pytest.raises(
         InputError, match=r"'tooy' is unknown\. Did you mean 'toy'\? Known: trackml, .*, toy, "
     ):

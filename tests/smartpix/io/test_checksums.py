@@ -65,7 +65,7 @@ def test_checksums_are_zlibs_of_the_values_and_any_range_of_events_is_checked(wr
 @pytest.mark.parametrize("name", NAMES)
 def test_one_number_of_one_column_is_told_with_column_and_event(name):
     types = branch_types((0, 19), truth=True)
-    flat = typed_branches(_flat_branches(EVENTS, (0, 19)), types, "F")
+    flat = typed_branches(_flat_branches(EVENTS, (0, 19), types), types, "F")
     sums = typed_branches(
         {"event": EVENTS["event"], "c": ak.Array(event_checksums(flat))}, {"event": "i8", "c": "u4"}, "F"
     )["c"]

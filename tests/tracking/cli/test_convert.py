@@ -29,6 +29,7 @@ def test_convert_says_what_it_found(capsys, tmp_path, kind):
         "file": str(tmp_path / "e.root"), "kind": "trackml", "source": str(folder), "n_events": 1,
         "n_hits": 5, "n_left_out": 1,
         "n_cells_unused": 0, "n_truth_unused": 0, "n_hits_without_truth": 0, "truth": True,
+        "cells": True, "particles": True,
         "n_modules": 5, "field_T": 2.0, "container": "rntuple",
     }  # fmt: skip
     refused(
