@@ -105,7 +105,9 @@ def odd_events() -> str:
         ]
         for r in results("odd-events")["files"]
     ]
-    return table(["seed", "events", "clusters an event", "pixels a cluster", "findable an event", "MB an event"], body)
+    return table(
+        ["seed", "events", "clusters an event", "pixels a cluster", "findable an event", "MB an event"], body
+    )
 
 
 def helix() -> str:
@@ -149,5 +151,8 @@ def detector_sentences() -> dict[str, tuple[str, ...]]:
         "half widths of its pulls are {} to {}": (f"{telescope[0]:.2f}", f"{telescope[-1]:.2f}"),
         "{} of {} findable particles are lost": (str(lost), f"{own['n_findable']:,}"),
         "is {} with the detector's own sensor": (f"{own['reduction']:.1f}",),
-        "by layer its crossings are {} to {} times those of Fatras": (f"{layers[0]:.3f}", f"{layers[-1]:.3f}"),
+        "by layer its crossings are {} to {} times those of Fatras": (
+            f"{layers[0]:.3f}",
+            f"{layers[-1]:.3f}",
+        ),
     }

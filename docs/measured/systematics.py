@@ -67,5 +67,5 @@ def systematics_tracks() -> str:
                 f"{(before - after) / (before - best):.0%}",
             ]
         body.append([f"{size} um", *cells])
-    head = [words for name, _ in TRACKS.values() for words in (f"{name}: right, before, after", "back")]
+    head = [words for name, _ in TRACKS.values() for words in (name, "back")]
     return table(["shift", *head], body)
