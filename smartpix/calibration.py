@@ -112,7 +112,7 @@ def displaced(detector: Detector, shift: Floats, rotation: Floats) -> Detector:
         new = np.einsum("mij,mj->mi", turn, old)
         for k, name in enumerate("xyz"):
             columns[f"rot_{name}{axis}"] = new[:, k]
-    return Detector(columns, "displaced detector", frame=detector.frame)
+    return Detector(columns, "displaced detector", frame=detector.frame, dead=detector.dead)
 
 
 def _turns(vector: Floats) -> Floats:

@@ -88,9 +88,10 @@ def read(found: Found, options: ConvertOptions) -> Source:
             else np.zeros(0, dtype=int)
         )
         n_events = int(number.max(initial=-1)) + 1
+        start = np.searchsorted(number, np.arange(n_events + 1))
 
         def event(k: int) -> HitTables:
-            rows = order[number == k]
+            rows = order[start[k] : start[k + 1]]
             module = np.zeros(len(rows), dtype=np.int32)
             frame = Frame(module, column[rows], row[rows], value[rows], time[rows])
             return frame_hits(k, frame, detector, f"{found.path}: event {k}")

@@ -14,15 +14,20 @@ import numpy.typing as npt
 
 from smartpix.calibration import Calibration, displaced, fingerprint, nothing_known
 from smartpix.estimate.base import calibrated_clusters, same_sensor, sensor_of
+from smartpix.estimate.choose import kind_of
+from smartpix.estimate.conditions import training_differs
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
+from tracking.beam_spot import chain_of_file
 from tracking.calibration.align import Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, seen
 from tracking.chain import Chain
+from tracking.finders.options import DeadOptions
+from tracking.fit.options import BeamOptions
 from tracking.options import RunOptions
 
 __all__ = ["FoundCalibration", "calibration_of_files", "find_calibration", "reference_offsets"]
@@ -118,8 +123,18 @@ def calibration_of_files(
         records.append(part[0])
     if not records:
         raise InputError(f"{files[0]}: has no events to calibrate from; give another file")
+    chain, _ = chain_of_file(files[0], header, run)
+    if kind_of(chain.estimator) == "positions":
+        raise InputError(
+            f"{files[0]}: its hits are taken without pixels, which tell neither slope nor charge, so that there is "
+            "nothing to calibrate; give files with pixels, and estimates=auto"
+        )
     reference = reference_offsets(header, run, options)
-    found = find_calibration(Chain.for_header(header, run), records, options, reference, report)
+    if reference is None:
+        report(
+            "the embedded sample is of another sensor than the estimates: no charge scale, biases to 0, errors to 1"
+        )
+    found = find_calibration(chain, records, options, reference, report)
     made_by = {"command": "smartpix calibrate --from-tracks", "files": [Path(f).name for f in files]}
     return replace(found, calibration=replace(found.calibration, made_by=made_by | {"events": len(records)}))
 
@@ -232,7 +247,12 @@ def _by_layer(values: Floats, layer: npt.NDArray[np.int32]) -> Floats:
 
 
 def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions) -> Offsets | None:
-    """What tracks say of the embedded sample's estimates; None if it is of another sensor or field."""
+    """What tracks say of the embedded sample's estimates; None if it is of another sensor or field, or if they were
+    trained in conditions far from its own.
+
+    Args:
+        run: options of the chain; beam and dead modules are the sample's own.
+    """
     path = data_path("sample.root")
     opened = open_events(path)
     own, other = (
@@ -242,7 +262,10 @@ def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions
     alike = own.keys() == other.keys() and all(same_sensor(own[k], other[k]) for k in own)
     if not alike or len(header.detector.layers) != len(opened.header.detector.layers):
         return None
-    chain = Chain.for_header(opened.header, run)
+    run = replace(run, conditions="ignore", beam=BeamOptions(), dead=DeadOptions())
+    chain = Chain.for_header(opened.header, run, report=lambda line: None)
+    if training_differs(opened.header, chain.estimator, 2):
+        return None
     events = _tracks(chain, [part[0] for _, part in iterate(path, step=1)], options)
     base = chain.header
     fitted = _look(events, base, run)(np.zeros((len(base.detector), 6)))

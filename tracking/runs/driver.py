@@ -102,8 +102,9 @@ def run(
             unfinished = output / UNFINISHED
             before = written_before(output / SUMMARY, output / TIMES, unfinished / WRITTEN)
             check_in_the_way(output, plan.written(), before)
+            header = plan.chain.header
             parts = open_parts(
-                unfinished, dependencies(options, events_per_unit, plan.chain.header.beam_spot)
+                unfinished, dependencies(options, events_per_unit, header.beam_spot, header.detector.dead)
             )
             # All is written beside and moved at the end, so that results of two runs never mix.
             with writing(output / SUMMARY), staging(output) as folder:

@@ -107,7 +107,9 @@ def plan_run(
         InputError: as :func:`tracking.runs.driver.run`.
     """
     original = None if join is None else detect(join)
-    opened, refused = open_inputs(sources, expand(files), options.beam.source != "options")
+    opened, refused = open_inputs(
+        sources, expand(files), options.beam.source != "options", options.dead.source != "none"
+    )
     numbers: list[int] = []
     if original is not None or "tracks.csv" in options.write:
         numbers = _event_numbers(sources, opened)

@@ -57,12 +57,12 @@ class Sources(AbstractContextManager["Sources"]):
 
 
 def open_inputs(
-    sources: Sources, files: Sequence[str | Path], same_beam: bool = True
+    sources: Sources, files: Sequence[str | Path], same_beam: bool = True, same_dead: bool = True
 ) -> tuple[list[EventFile], dict[str, str]]:
     """Open and check all files of a run.
 
     Args:
-        same_beam: whether the headers must have the same beam spot.
+        same_beam: whether the headers must have the same beam spot; same_dead: the same dead modules.
 
     Returns:
         Those that can be used, and of the others the path and what is wrong.
@@ -80,6 +80,11 @@ def open_inputs(
         raise none_usable(failed)
     for other in opened[1:]:
         _check_alike(opened[0], other, same_beam)
+        if same_dead and other.header.detector.dead != opened[0].header.detector.dead:
+            raise InputError(
+                f"{other.path}: has other dead modules than {opened[0].path}; run them one by one, or let none be known "
+                "(dead.source = none)"
+            )
     return opened, failed
 
 
@@ -100,6 +105,11 @@ def _check_alike(first: EventFile, other: EventFile, same_beam: bool) -> None:
     if other.has_truth != first.has_truth:
         raise InputError(
             f"{other.path} and {first.path}: one has truth and the other none; run them one by one"
+        )
+    # The estimates are chosen by the first.
+    if two.has_pixels != one.has_pixels:
+        raise InputError(
+            f"{other.path} and {first.path}: one has pixels and the other none; run them one by one"
         )
     if same_beam and two.beam_spot != one.beam_spot:
         raise InputError(

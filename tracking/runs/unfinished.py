@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -64,14 +64,19 @@ class Parts:
     digest: str
 
 
-def dependencies(options: RunOptions, events_per_unit: int, beam: BeamSpot = CENTRED) -> dict[str, Any]:
-    """What the parts depend on besides the event files: version, options, beam and the sha256 of weights."""
+def dependencies(
+    options: RunOptions, events_per_unit: int, beam: BeamSpot = CENTRED, dead: Sequence[int] = ()
+) -> dict[str, Any]:
+    """What the parts depend on besides the event files: version, options, beam, dead modules and the sha256 of
+    weights.
+    """
     content = {
         "version": version("smartpix"),
         "events_per_unit": events_per_unit,
         "options": asdict(options),
         "beam_spot": asdict(beam),
         "weights": sums_of_weights(options),
+        "dead_modules": list(dead),
     }
     # As it is read back: tuples are lists there.
     return dict(json.loads(json.dumps(content)))

@@ -8,13 +8,14 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smartpix.beam import BeamSpot
+from smartpix.calibration import Calibration
 from smartpix.extras import missing_package
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
@@ -33,7 +34,7 @@ __all__ = ["connect", "run_on"]
 
 log = logging.getLogger(__name__)
 
-CHAIN = "chain 2"
+CHAIN = "chain 3"
 PER_WORKER = 2
 """Units at a worker: one runs and one waits, so that nothing large queues up at the scheduler."""
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
@@ -158,8 +159,8 @@ def _threads(client: Client) -> int:
 
 
 def packed_chain(chain: Chain) -> bytes:
-    """All that a chain is made from, to be set up on a worker: the header of the files, the options, and the
-    checksums of the weights.
+    """All that a chain is made from, to be set up on a worker: the header of the files with its dead modules and its
+    calibration, the options, and the checksums of the weights.
     """
     header = chain.header
     paths: dict[str, Any] = {}
@@ -174,8 +175,11 @@ def packed_chain(chain: Chain) -> bytes:
         "made_by": dict(header.made_by),
         "beam_spot": asdict(header.beam_spot),
         "detector": dict(header.detector.columns),
+        "dead_modules": list(header.detector.dead),
+        # The modules are where it says already. It goes along whole, so that workers need not see its file.
+        "calibration": None if header.calibration is None else asdict(header.calibration),
         "options": asdict(options),
-        "weights": sums_of_weights(options),
+        "weights": sums_of_weights(replace(options, calibration="")),
     }
     return pack(content, CHAIN)
 
@@ -196,11 +200,16 @@ def _chain_of(content: bytes) -> Chain:
                 f"{named_weights(options)[name]}: is not there on {socket.gethostname()}, or is another one; "
                 "the workers need the weights under the same path"
             )
-    detector, slices = Detector(made_from["detector"]), tuple(made_from["slices"])
-    header = Header(detector, made_from["field"], slices, made_from["made_by"])
-    # The process that began the run has shown the warnings, and has found the beam where it was to.
-    chain = Chain.for_header(header, options, report=lambda line: None)
-    return chain.at_beam(BeamSpot(**made_from["beam_spot"]))
+    detector = Detector(made_from["detector"], dead=tuple(made_from["dead_modules"]))
+    known = made_from["calibration"]
+    header = Header(
+        detector, made_from["field"], tuple(made_from["slices"]), made_from["made_by"],
+        calibration=None if known is None else Calibration(**known),
+    )  # fmt: skip
+    # The process that began the run has shown the warnings, has calibrated, and has found beam and dead modules
+    # where it was to.
+    chain = Chain.for_header(header, replace(options, calibration=""), report=lambda line: None)
+    return replace(chain, options=options).at_beam(BeamSpot(**made_from["beam_spot"]))
 
 
 def _run_on_worker(content: bytes, unit: Unit, expected: str) -> bytes:

@@ -86,6 +86,8 @@ def test_what_cannot_be_is_refused(header, records, tmp_path):
         find_calibration(
             Chain.for_header(header, RunOptions()), records[:1], CalibrateOptions(min_pt=5.0), None
         )
+    with pytest.raises(InputError, match="tell neither slope nor charge"):
+        calibration_of_files([sample], RunOptions(estimates="positions"), CalibrateOptions())
     empty = tmp_path / "empty.root"
     write_events(empty, header, [])
     with pytest.raises(InputError, match="has no events to calibrate from"):

@@ -73,6 +73,19 @@ def test_files_of_another_beam_do_not_mix_unless_it_is_given(files, sources, tmp
     assert len(open_inputs(sources, both, same_beam=False)[0]) == 2
 
 
+def test_files_with_other_dead_modules_or_without_pixels_do_not_mix(files, sources, tmp_path):
+    one = open_events(files["first"]).header
+    events = next(iter(iterate(files["second"])))[1]
+    write_events(tmp_path / "dead.root", replace(one, detector=one.detector.with_dead([0])), [events])
+    both = [files["first"], tmp_path / "dead.root"]
+    with pytest.raises(InputError, match=r"dead\.root: has other dead modules .*dead\.source = none"):
+        open_inputs(sources, both)
+    assert len(open_inputs(sources, both, same_dead=False)[0]) == 2
+    write_events(tmp_path / "hits.root", replace(one, made_by=dict(one.made_by) | {"cells": False}), [])
+    with pytest.raises(InputError, match="one has pixels and the other none"):
+        open_inputs(sources, [files["first"], tmp_path / "hits.root"])
+
+
 def test_files_that_cannot_be_opened_are_named_beside_the_others(files, sources, tmp_path):
     (tmp_path / "bad.root").write_bytes(b"no ROOT file")
     opened, failed = open_inputs(sources, [tmp_path / "bad.root", files["first"]])
