@@ -11,7 +11,6 @@ __all__ = [
     "ALONG",
     "A_FORM",
     "B_FORM",
-    "CURVATURE_PER_TESLA",
     "D_FORM",
     "FAR",
     "HALF",
@@ -40,9 +39,6 @@ __all__ = [
     "Y",
     "Z",
 ]
-
-CURVATURE_PER_TESLA = 0.299792458e-3
-"""Curvature in 1/mm of a particle of pT = 1 GeV in 1 T."""
 
 # A cell is 12 mrad wide. The softest track (0.48 GeV in 3.8 T) turns by 47 mrad between the first two barrel
 # layers, so that few hits in the cells under its box lie outside the box.

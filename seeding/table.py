@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
 from seeding.checks import check_hits
-from seeding.constants import CURVATURE_PER_TESLA, LARGEST, N_COLUMNS, N_PHI, NEAREST, SOURCES
+from seeding.constants import LARGEST, N_COLUMNS, N_PHI, NEAREST, SOURCES
 from seeding.hits import Hits
 from seeding.table_kernels import envelopes, fill_table, find_cells, sort_cells
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
-from smartpix.physics import HIGHLAND
+from smartpix.physics import CURVATURE_PER_TESLA, HIGHLAND
 
 __all__ = [
     "hit_table",

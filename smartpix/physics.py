@@ -9,7 +9,7 @@ things, and only the constants here are common.
 
 from __future__ import annotations
 
-__all__ = ["HIGHLAND", "PION_MASS", "SILICON_RADIATION_LENGTH", "SPEED_OF_LIGHT"]
+__all__ = ["CURVATURE_PER_TESLA", "HIGHLAND", "PION_MASS", "SILICON_RADIATION_LENGTH", "SPEED_OF_LIGHT"]
 
 PION_MASS = 0.13957
 """GeV, of charged pions (PDG). Tracks are taken for pions where nothing says what they are."""
@@ -19,3 +19,5 @@ SILICON_RADIATION_LENGTH = 95.7
 """mm, as in the material of ACTS's generic detector, through which events are simulated (PDG: 93.7 mm)."""
 SPEED_OF_LIGHT = 299.792458
 """mm/ns."""
+CURVATURE_PER_TESLA = 1e-6 * SPEED_OF_LIGHT
+"""Curvature in 1/mm of a particle of 1 GeV across a field of 1 T."""

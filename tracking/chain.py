@@ -220,6 +220,11 @@ class Chain:
 def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:
     """What makes the estimates wrong for the files of a header, a line each."""
     lines = readout_untold(header)
+    if header.made_by_table_of_field:
+        lines.append(
+            f"these events are of a table of the field, and search and fit take its {header.field:g} T at the origin "
+            "for all places: momenta are off where the table has another field"
+        )
     # The window's edges do not use the directions, so that these may be off.
     if options.graph == "cone" and trained_on_others(header, estimator):
         lines.append(

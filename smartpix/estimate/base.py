@@ -20,7 +20,7 @@ from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.mirror import SIGNS, mirrored
 from smartpix.notebook import one_line_and_table
-from smartpix.physics import SPEED_OF_LIGHT
+from smartpix.physics import CURVATURE_PER_TESLA
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGETS, InputError, origin_pixel
 
 __all__ = [
@@ -275,7 +275,7 @@ def position_estimate(clusters: FlatClusters, detector: Detector, field: float) 
     cot = line[:, :2] / upright[:, None]
     # A chord and its circle's tangent differ by the angle whose sine is half of the chord over the radius.
     radius = np.hypot(point[:, 0], point[:, 1])
-    sine = 0.5 * radius * 1e-6 * SPEED_OF_LIGHT * abs(field) / SOFTEST
+    sine = 0.5 * radius * CURVATURE_PER_TESLA * abs(field) / SOFTEST
     turn = np.minimum(np.arcsin(np.minimum(sine, 1.0)), LARGEST_TURN)
     bent = np.stack([-point[:, 1], point[:, 0], 0 * turn], axis=1) * turn[:, None]
     started = np.broadcast_to([0.0, 0.0, detector.frame.sigma_z], point.shape)

@@ -87,6 +87,13 @@ class Header:
         """Whether clusters come with their times; a file that does not tell has none."""
         return bool(self.made_by.get("times", False))
 
+    @property
+    def made_by_table_of_field(self) -> bool:
+        """Whether events were simulated in a table of the field, of which ``field`` is Bz at the origin."""
+        options = self.made_by.get("options")
+        transport = options.get("transport") if isinstance(options, Mapping) else None
+        return isinstance(transport, Mapping) and bool(transport.get("field_map"))
+
     def at_beam(self, beam: BeamSpot | None = None) -> Header:
         """The header with its detector in the frame of a beam; None: that of the header itself.
 

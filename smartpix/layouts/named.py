@@ -96,7 +96,8 @@ def _of_events(path: str | Path, sensors: Mapping[str, Any]) -> Detector:
     from smartpix.io.events import open_events
 
     _refuse(sensors, str(path))
-    return open_events(path).header.detector
+    # Which modules are dead in these events says nothing of others.
+    return dataclasses.replace(open_events(path).header.detector, dead=())
 
 
 def _generic(sensors: Mapping[str, Any]) -> Detector:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from smartpix.physics import SPEED_OF_LIGHT
+from smartpix.physics import CURVATURE_PER_TESLA, SPEED_OF_LIGHT
 from smartpix.scattering import theta2_behind
 from smartpix.simulate.energy_loss import BERYLLIUM, ELECTRON, SILICON, lost, normal, radiated
 from smartpix.simulate.ionisation import uniform
@@ -17,8 +17,6 @@ from smartpix.simulate.surface_index import CELL, PIECE
 
 __all__ = ["COLUMNS", "along_helix", "field_at", "follow"]
 
-CURVATURE = 1e-6 * SPEED_OF_LIGHT
-"""GeV / (T mm): bend of a particle of 1 GeV in 1 T, per mm."""
 BEYOND = 1e-6
 """mm that a particle is put behind a surface, so that it does not cross it again."""
 FLATTEST = 50.0
@@ -311,7 +309,7 @@ def follow(
                 strength = field_at(table, middle, b)
             else:
                 strength = field_at(table, point, b)
-            bend = CURVATURE * charge * strength / momentum
+            bend = CURVATURE_PER_TESLA * charge * strength / momentum
             beta = momentum / math.sqrt(momentum * momentum + mass * mass)
             along_helix(point, heading, b, bend, length, end, ahead)
             found, passive = -1, -1

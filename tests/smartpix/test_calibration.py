@@ -143,3 +143,8 @@ def test_missing_and_unreadable_files_are_told(detector, tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="give a file of `smartpix calibrate --from-tracks`"):
         read_calibration(path, detector)
+
+
+def test_dead_modules_stay_dead_where_modules_move(detector, calibration):
+    known = Header(detector.with_dead([0, 3]), 3.8, (0,)).calibrated(calibration)
+    assert known.detector.dead == (0, 3)

@@ -329,3 +329,13 @@ def test_that_networks_do_not_fit_is_a_warning_where_clusters_would_be_split(fil
     assert sum("clusters of several particles are not split" in line for line in lines) == 1
     told = Chain.for_header(header, dataclasses.replace(options, split=SplitOptions(mode="off"))).warnings
     assert not any("split" in line for line in told)
+
+
+def test_a_table_of_the_field_that_search_and_fit_do_not_take_is_a_warning(files, options):
+    header = open_events(files["first"]).header
+    made_by = {**header.made_by, "options": {"transport": {"field_map": "b.txt"}}}
+    in_table = dataclasses.replace(header, made_by=made_by)
+    for file_header, n in ((header, 0), (in_table, 1)):
+        ignoring = dataclasses.replace(options, conditions="ignore")
+        told = Chain.for_header(file_header, ignoring, lambda line: None).warnings
+        assert sum("a table of the field" in line for line in told) == n

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import awkward as ak
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from smartpix.calibration import Calibration, displaced, fingerprint, nothing_known
 from smartpix.estimate.base import calibrated_clusters, same_sensor, sensor_of
-from smartpix.estimate.choose import kind_of
+from smartpix.estimate.choose import Chosen, kind_of
 from smartpix.estimate.conditions import training_differs
 from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events
@@ -264,7 +264,7 @@ def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions
         return None
     run = replace(run, conditions="ignore", beam=BeamOptions(), dead=DeadOptions())
     chain = Chain.for_header(opened.header, run, report=lambda line: None)
-    if training_differs(opened.header, chain.estimator, 2):
+    if training_differs(opened.header, cast(Chosen, chain.estimator), 2):
         return None
     events = _tracks(chain, [part[0] for _, part in iterate(path, step=1)], options)
     base = chain.header

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
 from smartpix.geometry import Detector
+from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.calibration.options import CalibrateOptions
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.options import FitOptions

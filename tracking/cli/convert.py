@@ -99,7 +99,7 @@ def _warn(done: dict[str, Any]) -> None:
     if not done["cells"]:
         log(
             "warning: the events come without cells, so that their hits have no pixels and no directions; "
-            "smartpix run takes them with --set graph=window"
+            "smartpix run takes them with --set graph=window --set gnn=gnn-window"
         )
     if done["n_hits"] == 0:
         log(f"warning: none of the {done['n_events']} events has a hit in the volumes of the detector table")

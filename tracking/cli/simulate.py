@@ -194,8 +194,12 @@ def _simulate_crossings(options: argparse.Namespace) -> None:
         raise InputError(
             "simulate: --distance is given and each crossing is alone; give --together 1 2 3, or leave it out"
         )
+    from smartpix.simulate.engines import chosen
     from smartpix.simulate.events import header, simulate_crossings
 
+    if simulation.transport.field_map:
+        # The header has the table's field at the origin.
+        simulation, _ = chosen(simulation, detector)
     events = simulate_crossings(detector, simulation, options.events, options.per_event, options.seed)
     made_by = header(detector, simulation, options.events, options.seed, "smartpix simulate crossings")
     _write_simulated(options, made_by, events)

@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
 from smartpix.compiled import njit
-from smartpix.physics import HIGHLAND, PION_MASS
+from smartpix.physics import CURVATURE_PER_TESLA, HIGHLAND, PION_MASS
 from tracking.fit.helix import advance, path_on_circle
 from tracking.fit.options import HelixMatchOptions
 from tracking.metrics import Particles

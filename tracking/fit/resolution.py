@@ -9,8 +9,8 @@ import hist
 import numpy as np
 import numpy.typing as npt
 
-from seeding.constants import CURVATURE_PER_TESLA
 from smartpix.estimate.quality import half_width
+from smartpix.physics import CURVATURE_PER_TESLA
 from smartpix.schema import PARAMETERS
 from tracking.fit.tracks import Helices
 from tracking.metrics import EventTruth, TrackScore

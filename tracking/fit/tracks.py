@@ -12,12 +12,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
 from smartpix.material import surfaces
 from smartpix.notebook import one_line_and_table
+from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.kernels import USED, fit_part, gathered
 from tracking.fit.options import FitOptions

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.cones import Prediction, make_cones, to_cylinder, to_plane
-from seeding.constants import CURVATURE_PER_TESLA
 from seeding.edges import Edges
 from seeding.hits import Hits
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.geometry import Detector, Layers
+from smartpix.physics import CURVATURE_PER_TESLA
 from smartpix.schema import PARAMETERS, TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult

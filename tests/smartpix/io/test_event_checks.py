@@ -344,3 +344,12 @@ def test_positions_of_single_precision_pass_at_the_end_of_the_largest_detector()
         detector.to_local(np.zeros(2000, dtype=int), point.astype(float))[:, :2] - local.astype(np.float32)
     )
     assert 0.2 * POSITION_TOLERANCE < off.max() < POSITION_TOLERANCE
+
+
+def test_a_header_tells_that_events_were_made_in_a_table_of_the_field():
+    header = Header(one_module_detector(), 3.8, (0,), {"options": {"transport": {"field_map": "b.txt"}}})
+    assert header.made_by_table_of_field
+    assert not Header(
+        one_module_detector(), 3.8, (0,), {"options": {"transport": {"field_map": ""}}}
+    ).made_by_table_of_field
+    assert not Header(one_module_detector(), 3.8, (0,)).made_by_table_of_field

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from smartpix.io.events import Header
+from smartpix.io.write import write_events
 from smartpix.layouts.checks import check_layout, colliding, layers_crossed
 from smartpix.layouts.make import Layout, make_layout
 from smartpix.layouts.named import NAMES, named_detector
@@ -80,3 +82,9 @@ def test_what_is_no_detector_is_refused(tmp_path):
     with pytest.raises(InputError, match="the table has its own"):
         named_detector(REPOSITORY / "data/detector.csv", {"pitch_u": 0.1})
     assert named_detector(REPOSITORY / "data/detector.csv").material is None
+
+
+def test_dead_modules_of_events_are_none_of_their_detector(tmp_path):
+    header = Header(make_layout(PRESETS["barrel3"]()).with_dead([1]), 3.8, (0,))
+    write_events(tmp_path / "e.root", header, [])
+    assert named_detector(tmp_path / "e.root").detector.dead == ()

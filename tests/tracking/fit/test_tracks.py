@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
 from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
+from smartpix.physics import CURVATURE_PER_TESLA
 from tests.helpers import one_module_detector
 from tests.seeding import toys
 from tracking.finders.tracks import Tracks

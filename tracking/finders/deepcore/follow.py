@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.cones import Cones, make_cones, to_cylinder, to_plane
-from seeding.constants import CURVATURE_PER_TESLA
 from seeding.hits import Hits
 from seeding.options import ConeOptions
 from seeding.table import scattering_constant
 from smartpix.estimate.base import Estimate
 from smartpix.geometry import Detector
+from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.deepcore.options import DeepCoreOptions
 from tracking.finders.deepcore.seeds import CoreSeeds
 from tracking.finders.deepcore.windows import REFERENCE
