@@ -13,19 +13,22 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from smartpix.beam import CENTRED
-from smartpix.clusters import FlatClusters
 from smartpix.files import check_writable, replace_when_done
 from smartpix.geometry import Detector
 from smartpix.notebook import one_line_and_table
 from smartpix.rules import fields, items, parse_checked, real, text, whole
 from smartpix.schema import DETECTOR, InputError
 from smartpix.text import read_text
+
+if TYPE_CHECKING:
+    # The header of a file imports this, and clusters import Numba.
+    from smartpix.clusters import FlatClusters
 
 __all__ = [
     "CALIBRATION_VERSION", "Calibration", "corrected", "displaced", "fingerprint", "nothing_known",

@@ -42,8 +42,10 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     table.add_row("vertices / event", f"{summary['n_vertices'] / per:,.1f}")
     if "track_efficiency" in summary:
         table.add_section()
-        layers = summary["options"]["findable_layers"]
-        table.add_row(f"findable particles (on {layers} layers or more)", f"{summary['n_findable']:,}")
+        layers, pt = summary["findable_layers"], summary["findable_pt"]
+        table.add_row(
+            f"findable particles (on {layers} layers or more, pT > {pt:g} GeV)", f"{summary['n_findable']:,}"
+        )
         table.add_row(
             "edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})"
         )
@@ -53,7 +55,7 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
         table.add_row("fakes", rate("fake_rate"))
         table.add_row("duplicates", rate("duplicate_rate"))
         table.add_row(
-            "track efficiency (of all charged, pT > 0.9 GeV, |eta| < 2.5)", rate("physics_efficiency")
+            f"track efficiency (of all charged, pT > {pt:g} GeV, |eta| < 2.5)", rate("physics_efficiency")
         )
         table.add_row(
             "resolution of d0, z0 in µm", f"{rate('resolution_d0_um', 0)}, {rate('resolution_z0_um', 0)}"

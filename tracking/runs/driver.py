@@ -216,6 +216,9 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     warnings = advice(summary, plan.options, len(plan.chain.header.detector.layers))
     for line in warnings:
         log.warning(line)
+    if "n_findable" in summary:
+        # What the numbers are of is printed with them.
+        summary |= {name: getattr(plan.options, name) for name in ("findable_layers", "findable_pt")}
     summary["beam_spot"] = plan.beam_spot()
     summary["warnings"] = [*plan.chain.warnings, *warnings]
     summary["cite"] = cited_by_run(kind_of(plan.chain.estimator))

@@ -27,7 +27,7 @@ def bash(*words):
     [
         (["si"], ["simulate"]), (["train", "g"], ["gnn", "gravnet", "garnet"]), (["run", "--est"], ["--estimates"]),
         (["run", "F.root", "--estimates", "m"], ["mdn"]), (["run", "--estimates", "=", "q"], ["quantised"]),
-        (["run", "--estimates", "="], ["auto", "mdn", "quantised", "shape"]),
+        (["run", "--estimates", "="], ["auto", "mdn", "quantised", "shape", "positions"]),
         (["run", "-o", ""], []), (["run", "--no-figures", "--jo"], ["--join"]),
         (["compress", "x", "--method", "bd"], ["bdmm"]), (["run", "--set", "cone.q"], ["cone.quantile="]),
         (["train", "mdn", "--set", "network.fil"], ["network.filters="]), (["completion", "z"], ["zsh"]),

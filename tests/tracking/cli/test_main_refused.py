@@ -170,7 +170,7 @@ def test_an_unknown_flag_is_one_line_and_names_the_nearest_of_the_command(capsys
     [
         (["fly"], "choose from"), (["simulate", "events"], "required: --seed, -o/--output"), (["rum"], "Did you mean 'run'?"),
         (["train", "gn"], "Did you mean 'gnn'?"),
-        (["detector", "--ouput", "D.csv"], "'--ouput' is unknown. Did you mean '--output'?"),
+        (["train", "gnn", "F.root", "--ouput", "D"], "'--ouput' is unknown. Did you mean '--output'?"),
         (["simulate", "clusters", "--dataset=2s", "-n", "3", "--sead=3", "-o", "F"], "Did you mean '--seed'?"),
     ],
 )  # fmt: skip

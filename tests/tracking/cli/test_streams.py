@@ -31,6 +31,8 @@ SUMMARY = {
     "ms_per_event": {},
     **{f"n_{n}": 1 for n in (*COUNTS, "split_clusters", "shared_clusters")},
     **dict.fromkeys(RATES, 0.5),
+    "findable_layers": 4,
+    "findable_pt": 0.9,
 }
 PLAIN = "resolution of d0, z0 in um"
 

@@ -87,7 +87,7 @@ def test_defaults_are_those_of_the_options(train_mdn, asked, bench_file, tmp_pat
         {
             "files": [bench_file], "region": "endcap", "output": tmp_path / "w.safetensors",
             "options": TrainMdnOptions(),
-            "reading": Reading(), "start": None,
+            "reading": Reading(), "start": None, "code": "",
         }
     ]  # fmt: skip
 
