@@ -36,6 +36,7 @@ from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.simulate.options import GenerateOptions
+from tracking.bench.conditions import DEAD_SEED, alive_modules
 from tracking.bench.events import simulated_as
 from tracking.chain import Chain, EventResult
 from tracking.fit.resolution import pull_width, residuals_and_pulls, resolution
@@ -43,7 +44,6 @@ from tracking.metrics import MAX_ETA, MIN_LAYERS, MIN_PT, EventTruth, TrackScore
 from tracking.options import RunOptions, from_mapping
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lost.json"
-DEAD_SEED = 9402
 LEAST_PT = 0.5
 """GeV: fitted pT of tracks that count among the fakes beside dead modules."""
 SAMPLES = {
@@ -109,7 +109,7 @@ def dead_part(folder: Path) -> dict[str, Any]:
     }
     result["whole"] = {gnn: _behind(path, {"gnn": gnn}, detector, ()) for gnn in ("gnn", "gnn-holes")}
     for share in (0.02, 0.05):
-        dead = np.flatnonzero(np.random.default_rng(DEAD_SEED).random(len(detector)) < share)
+        dead = np.flatnonzero(~alive_modules(len(detector), share))
         counts = np.zeros(len(detector), dtype=np.int64)
         for _, batch in iterate(path, step=1):
             module = ak.to_numpy(without_modules(batch[0]["clusters"], dead)["module_index"])

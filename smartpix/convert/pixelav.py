@@ -21,7 +21,7 @@ __all__ = ["is_pixelav", "read_pixelav"]
 
 Floats = npt.NDArray[np.float64]
 
-CLUSTER, SLICE = "<cluster>", re.compile(r"<time slice\s+([-+0-9.eE]+)\s*ps>")
+CLUSTER, SLICE = "<cluster>", re.compile(r"<time slice\s+([-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*ps>")
 FIELD = re.compile(r"([-+]?[0-9.]+)\s*T\b")
 """Of the line that describes the run, as in ``-50V,3.57T@90deg``."""
 COLUMNS = ("x-entry", "y-entry", "z-entry", "n_x", "n_y", "n_z", "number_eh_pairs", "y-local")
@@ -113,7 +113,8 @@ def _clusters(path: Path, lines: Sequence[str]) -> Iterator[tuple[list[Floats], 
     for number, (first, last) in enumerate(zip(starts, [*starts[1:], len(lines)], strict=True)):
         body = [k for k in range(first + 1, last) if lines[k].strip()]
         label = _numbers(path, body[0], lines[body[0]]) if body else []
-        marks = [k for k, row in enumerate(body) if SLICE.search(lines[row])]
+        ends = {k: float(mark[1]) for k, row in enumerate(body) if (mark := SLICE.search(lines[row]))}
+        marks = list(ends)
         if len(label) not in LAYOUTS or not marks or marks[0] != 1:
             raise InputError(
                 f"{path}: cluster {number} (line {first + 1}): expected a line of {', '.join(map(str, LAYOUTS))} numbers "
@@ -129,7 +130,7 @@ def _clusters(path: Path, lines: Sequence[str]) -> Iterator[tuple[list[Floats], 
                     "first; the file is cut off, copy it again"
                 )
             image.append(np.array(rows))
-        yield image, [float(SLICE.search(lines[body[k]]).group(1)) for k in marks], label  # type: ignore[union-attr]
+        yield image, list(ends.values()), label
 
 
 def _unit(path: Path, total: Floats, pairs: Floats) -> float:

@@ -48,6 +48,10 @@ def test_damage_is_named(tmp_path):
             good.replace("<time slice 200.000000 ps>", "", 1),
             r"cluster 0 \(line 3\): expected a line of 9, 10, 12 numbers",
         ),
+        (
+            good.replace("<time slice 200.000000 ps>", "<time slice 2e-e00 ps>", 1),
+            r"cluster 0 \(line 3\): expected a line of 9, 10, 12 numbers",
+        ),
         (good.replace(lines[3], lines[3] + " 5 5", 1), "cluster 0 .* there are 11"),
         (good.replace(lines[6], "1 2 x", 1), r"line 7 must hold numbers and is '1 2 x'"),
         (text(labels, charge, 3.0), r"the pixels hold 0\.333 of the pairs"),
