@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from make_architecture import ROOT, import_graph, layers, module_name, summary
+from make_architecture import ROOT, first_sentence, import_graph, layers, module_name, summary
 from page_text import wrap
 
 from smartpix.provenance import PACKAGES
@@ -38,6 +38,27 @@ def homes(path: Path) -> dict[str, str]:
     return found
 
 
+def sentence(name: str) -> str:
+    """The first sentence of what a room, a module's class or function, or a value says of itself."""
+    if (ROOT / name.replace(".", "/")).is_dir():
+        return summary(name)
+    module, _, inner = name.rpartition(".")
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
+    found = (n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef) and n.name == inner)
+    node = next(found, tree)
+    return first_sentence(ast.get_docstring(node) or "")
+
+
+def door(path: Path) -> str:
+    """The package ``smartpix`` itself: its public names, which are described where they are from."""
+    home_of = homes(path)
+    names = sorted(listed(path), key=lambda n: (n[0].islower(), n))
+    rows = "\n".join(
+        f"- `smartpix.{name}` (`{home_of[name]}`): {sentence(home_of[name]).rstrip(':')}." for name in names
+    )
+    return wrap(f"## `smartpix`\n\n{summary('smartpix')}.\n\n{rows}").rstrip()
+
+
 def room(path: Path) -> str:
     """A room: its sentence and its public names, those of one module together."""
     name, home_of = module_name(path), homes(path)
@@ -55,9 +76,11 @@ def api(package: str) -> str:
     inits.sort(
         key=lambda p: next((k for k, n in enumerate(order) if (module_name(p) + ".").startswith(n + ".")), -1)
     )
-    parts += [room(path) for path in inits]
+    is_door = [module_name(path) == "smartpix" for path in inits]
+    parts += [door(path) for path, first in zip(inits, is_door, strict=True) if first]
+    parts += [room(path) for path, first in zip(inits, is_door, strict=True) if not first]
     # Modules beside the rooms; of a package without a list, all its modules.
-    flat = [p for p in sorted((ROOT / package).glob("*.py")) if p.name != "__init__.py" and listed(p)]
+    flat = [p for p in sorted((ROOT / package).glob("*.py")) if not p.name.startswith("__") and listed(p)]
     if package != "seeding" or not listed(ROOT / "seeding" / "__init__.py"):
         if inits:
             parts.append("## Modules beside the rooms")

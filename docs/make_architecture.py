@@ -56,7 +56,7 @@ def import_graph() -> Graph:
     graph: Graph = {}
     for path in paths:
         name = module_name(path)
-        if name in PACKAGES and name != "seeding":
+        if name == "smartpix.__main__" or (name in PACKAGES and name != "seeding"):
             continue  # the package itself: its public names, lazily from everywhere below it
         node = node_of(name, rooms)
         found = imported(ast.parse(path.read_text(encoding="utf-8")), modules)
@@ -150,7 +150,11 @@ def summary(name: str) -> str:
     """The first sentence of a node's docstring."""
     path = ROOT / name.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return first_sentence(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "")
+
+
+def first_sentence(text: str) -> str:
+    """Of a docstring, as Markdown."""
     first = " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
     return first.replace("``", "`").replace(":mod:", "").replace(":func:", "").replace(":class:", "")
 

@@ -12,6 +12,8 @@ import pytest
 from tests.helpers import REPOSITORY
 
 FORBIDDEN = {"smartpix": {"seeding", "tracking"}, "seeding": {"tracking"}, "tracking": set()}
+DOORS = {"smartpix/__init__.py", "smartpix/__main__.py"}
+"""They show all packages to users, and no module imports anything from them."""
 
 
 def module_name(path):
@@ -58,8 +60,9 @@ def test_packages_import_downwards_only(package):
     wrong = [
         (str(path.relative_to(REPOSITORY)), name)
         for path in files
+        if path.relative_to(REPOSITORY).as_posix() not in DOORS
         for name in imported(path)
-        if name.split(".")[0] in FORBIDDEN[package]
+        if name.split(".")[0] in FORBIDDEN[package] or name in ("smartpix", "smartpix.__main__")
     ]
     assert wrong == []
 
@@ -95,7 +98,7 @@ PACKAGES = sorted(name for name, path in MODULES.items() if path.name == "__init
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_public_names_of_a_package_are_told_once_to_everybody(package):
-    """To users (``__all__``), to type checkers and at run time the same; none hides a module."""
+    """To users (``__all__``), to type checkers and at run time the same; none hides another module."""
     module = importlib.import_module(package)
     assert module.__doc__, package
     tree = ast.parse(MODULES[package].read_text(encoding="utf-8"))
@@ -107,7 +110,8 @@ def test_public_names_of_a_package_are_told_once_to_everybody(package):
     }  # fmt: skip
     public = set(getattr(module, "__all__", []))
     assert typed == public
-    assert public & {found.name for found in pkgutil.iter_modules(module.__path__)} == set()
+    for name in public & {found.name for found in pkgutil.iter_modules(module.__path__)}:
+        assert getattr(module, name) is importlib.import_module(f"{package}.{name}")
     for name in public:
         assert getattr(module, name) is not None
     if public:
@@ -124,6 +128,16 @@ def test_light_imports_stay_light(statement):
     modules = set(out.stdout.split())
     assert modules & {"smartpix", "seeding"}
     assert modules & {"torch", "matplotlib", "acts", "hls4ml"} == set()
+
+
+def test_the_first_import_loads_nothing_of_others():
+    code = "import sys; before = set(sys.modules); import smartpix; print(*(set(sys.modules) - before))"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    known = {*sys.stdlib_module_names, "smartpix", "seeding", "tracking"}
+    assert {name.split(".")[0] for name in out.stdout.split()} <= known
+    assert "smartpix.schema" not in out.stdout.split()
 
 
 def test_options_are_read_without_what_takes_seconds_to_import():

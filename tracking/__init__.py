@@ -16,5 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["RunOptions", "finder_names", "make_finder", "run"]
 
 __getattr__ = public_names(
-    __name__, finder_table="finder_names make_finder", options="RunOptions", **{"runs.driver": "run"}
+    __name__,
+    elsewhere={"tracking.runs.driver": "run"},
+    finder_table="finder_names make_finder",
+    options="RunOptions",
 )

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from smartpix.siblings import AT_START
 from tracking.bench.clock import time_in_turn
 from tracking.bench.events import load_sample
 from tracking.bench.finding import find_in_turn, median_ms
@@ -65,7 +66,7 @@ def _elsewhere(environment: dict[str, str], measure: Callable[..., float], *argu
     # Numba reads its environment when it is imported: a fork would have read it already.
     with (
         _environment(environment),
-        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), **AT_START) as pool,
     ):
         return pool.submit(measure, *arguments).result()
 

@@ -21,6 +21,7 @@ import numpy as np
 from smartpix.extras import import_acts
 from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError, check, check_types
+from smartpix.siblings import AT_START
 from smartpix.simulate.options import GenerateOptions
 from tracking.bench.events import simulated
 from tracking.bench.memory import peak_mb, resident_mb
@@ -135,7 +136,7 @@ def bench_scaling(options: ScalingOptions, report: Report = log.info) -> dict[st
         if options.memory_events:
             report(f"{options.memory_events} events in one process")
             # In one of its own: what the simulation leaves here would hide what an event leaves.
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
+            with multiprocessing.get_context("spawn").Pool(1, **AT_START) as pool:
                 growth, memory = pool.apply(memory_growth, (str(path), options.memory_events))
             result |= {"mb_per_1000_events": growth, "memory_mb": memory}
     result["memory_events"] = options.memory_events
@@ -255,7 +256,7 @@ def _process_speedup(path: Path, processes: int) -> float:
     # Not forked: threads of libraries that run already would be missing in the child.
     context = multiprocessing.get_context("spawn")
     seconds: dict[int, list[float]] = {1: [], processes: []}
-    with context.Manager() as manager, context.Pool(processes) as pool:
+    with context.Manager() as manager, context.Pool(processes, **AT_START) as pool:
         # In turn, so that a machine that is busy for a while slows both alike.
         for _ in range(PROCESS_ROUNDS):
             for n, of_rounds in seconds.items():

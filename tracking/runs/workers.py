@@ -9,7 +9,8 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,9 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     waiting = iter(units)
     running: dict[str, tuple[Future[bytes], Unit]] = {}
     ready = as_completed()
+    # Before they get work of ``tracking``: a folder of that name may be first on a worker's path.
+    with suppress(OSError, TimeoutError):
+        client.register_worker_callbacks(partial(import_module, "smartpix"))
     try:
         while True:
             n_units = PER_WORKER * max(1, _threads(client))
