@@ -89,7 +89,7 @@ def reconstructed(
             clusters, record["particles"], result.hits.layer, cluster=result.hits.cluster,
             estimate=result.hits.estimate,
         )  # fmt: skip
-        yield record, result, truth, score_tracks(truth, result.tracks.rows())
+        yield record, result, truth, score_tracks(truth, result.tracks)
 
 
 def fitted_pt(result: EventResult) -> Any:

@@ -75,14 +75,8 @@ def measure(point: str, epochs: int, n_events: int, folder: Path) -> dict[str, A
     for _, batch in iterate(events, step=1):
         result = chain.event(0, batch[0]["clusters"])
         hits = result.hits
-        truth = metrics.event_truth(
-            batch[0]["clusters"],
-            batch[0]["particles"],
-            hits.layer,
-            cluster=hits.cluster,
-            estimate=hits.estimate,
-        )
-        counts = metrics.score_edges(truth, result.edges.source, result.edges.target)
+        truth = metrics.truth_of_hits(batch[0], hits)
+        counts = metrics.score_edges(truth, result.edges)
         n_hits, n_edges = n_hits + len(hits), n_edges + len(result.edges)
         n_wanted, n_found = n_wanted + counts.n_wanted, n_found + counts.n_found
     central = trained["barrel"]["half_width_68_central"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +16,12 @@ from seeding.kernels import copy_edges, edge_columns, search
 from seeding.table import hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
-from smartpix.layers import LayerPairs
-from smartpix.notebook import one_line_and_table
+from smartpix.io.event_header import Header, placed
+from smartpix.layers import LayerPairs, layer_pairs
+from smartpix.notebook import span, words_and_table
+from smartpix.rows import Rows
 from smartpix.schema import InputError
+from smartpix.thumbnails import histogram
 
 __all__ = ["Edges", "check_same_event", "cone_settings", "find_edges", "find_edges_within", "search_all"]
 
@@ -27,9 +31,9 @@ FAINTER = 1e-3
 """Share of the curvature that stands for no field which tracks of a beam of particles may have."""
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
-class Edges:
+class Edges(Rows):
     """Edges of one event.
 
     Attributes:
@@ -80,10 +84,29 @@ class Edges:
         columns = ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0", "pulls")
         return replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """Rows of the hits and of the pair of layers, chi2, curvature (1/mm), cot theta, z0 (mm)."""
+        names = ("source", "target", "pair", "chi2", "curvature", "cot_theta", "z0")
+        return {name: getattr(self, name) for name in names}
+
+    def in_words(self) -> dict[str, str]:
+        """How many, of how many candidates, and where they point."""
+        return {
+            "edges": f"{len(self):,} edges between {self.n_hits:,} hits, {self.n_looked:,} looked at",
+            "chi2": span(self.chi2),
+            "z0": span(self.z0, "mm"),
+            "curvature": span(self.curvature, "1/mm"),
+        }
+
+    def thumbnails(self) -> str:
+        """Histograms of chi2 and z0."""
+        return histogram(self.chi2, "chi2") + histogram(self.z0, "z0 in mm")
+
 
 def find_edges(
-    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions, threads: int = 1
-) -> Edges:
+    hits: Hits, detector: Detector | Header, pairs: LayerPairs | None = None, field: float | None = None,
+    options: ConeOptions | None = None, threads: int = 1,
+) -> Edges:  # fmt: skip
     """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
 
     The circle through the beam line and both hits gives curvature and slope of an edge, far better than
@@ -93,8 +116,10 @@ def find_edges(
     curvature. The covariances include what multiple scattering and the impact parameter do to the direction.
 
     Args:
-        pairs: from :func:`smartpix.layers.layer_pairs`.
+        detector: that the hits were made with, or the header of the file, which has the field too.
+        pairs: None: :func:`smartpix.layers.layer_pairs` of the detector.
         field: along z in T.
+        options: None: the defaults.
         threads: the result does not depend on it.
 
     The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis
@@ -106,7 +131,9 @@ def find_edges(
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
-    return find_edges_within(options.joint_cut(), hits, detector, pairs, field, options, threads)
+    modules, field = placed(detector, field, "edges")
+    pairs, options = pairs or layer_pairs(modules), options or ConeOptions()
+    return find_edges_within(options.joint_cut(), hits, modules, pairs, field, options, threads)
 
 
 def find_edges_within(

@@ -22,8 +22,10 @@ from smartpix.estimate.base import (
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.merged.split import Splitter, numbers_of_alike
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import span, words_and_table
+from smartpix.rows import Rows
 from smartpix.schema import InputError
+from smartpix.thumbnails import hit_maps
 
 if TYPE_CHECKING:
     from smartpix.estimate.components import Components
@@ -55,9 +57,9 @@ class Mixed(NamedTuple):
         return Mixed(new, self.components.take(place[rows[new]]), self.quantile)
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
-class Hits:
+class Hits(Rows):
     """Hits of one event; N rows, all contiguous.
 
     Attributes:
@@ -166,6 +168,32 @@ class Hits:
         mixed = None if self.mixed is None else self.mixed.take(rows, len(self))
         time = None if self.time is None else self.time[rows]
         return Hits(estimate=self.estimate.take(rows), mixed=mixed, time=time, **columns)
+
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """Ids, places (mm), slopes on the module, their standard deviations, and times (ns) where there are."""
+        of_estimate = self.estimate.table()
+        names = ("cot_alpha", "cot_beta", "sigma_x", "sigma_y", "sigma_cot_alpha", "sigma_cot_beta")
+        columns = {name: getattr(self, name) for name in ("hit_id", "module", "layer", "cluster")}
+        columns |= dict(zip("xyz", self.position.T, strict=True)) | {
+            name: of_estimate[name] for name in names
+        }
+        return columns if self.time is None else columns | {"time": self.time}
+
+    def in_words(self) -> dict[str, str]:
+        """How many, where they are, and their slopes."""
+        n_layers, n_clusters = len(np.unique(self.layer)), len(np.unique(self.cluster))
+        x, y, z = self.position.T
+        return {
+            "hits": f"{len(self):,} hits of {n_clusters:,} clusters, on {n_layers} layers",
+            "r": span(np.hypot(x, y), "mm"),
+            "z": span(z, "mm"),
+            "cot alpha": span(self.cot[:, 0]),
+            "cot beta": span(self.cot[:, 1]),
+        }
+
+    def thumbnails(self) -> str:
+        """The hits in z and r, and in x and y."""
+        return hit_maps(self.position)
 
 
 def check_modules(hits: Hits, detector: Detector, where: str) -> None:

@@ -19,7 +19,8 @@ from seeding.hits import Hits
 from seeding.options import WindowOptions
 from seeding.table import hit_table, is_straight, layer_grid, layer_searches, max_curvature, search_bounds
 from smartpix.geometry import Detector
-from smartpix.layers import LayerPairs
+from smartpix.io.event_header import Header, placed
+from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.schema import InputError
 
 __all__ = ["LengthTable", "WindowOptions", "length_table", "length_window", "tree_window", "window"]
@@ -67,20 +68,23 @@ def _search(
 
 
 def window(
-    hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: WindowOptions, threads: int = 1
-) -> Edges:
+    hits: Hits, detector: Detector | Header, pairs: LayerPairs | None = None, field: float | None = None,
+    options: WindowOptions | None = None, threads: int = 1,
+) -> Edges:  # fmt: skip
     """Edges of the reference window on the same layer pairs: what a tracker without directions would search.
+
+    Arguments are those of :func:`seeding.edges.find_edges`.
 
     Raises:
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
-    check_search(detector, pairs, field, threads)
-    check_hits(hits, detector)
-    grid = layer_grid(detector)
-    return _search(
-        _table(hits, detector, grid, field, options), grid, detector, pairs, field, options, threads
-    )
+    modules, field = placed(detector, field, "edges")
+    pairs, options = pairs or layer_pairs(modules), options or WindowOptions()
+    check_search(modules, pairs, field, threads)
+    check_hits(hits, modules)
+    grid = layer_grid(modules)
+    return _search(_table(hits, modules, grid, field, options), grid, modules, pairs, field, options, threads)
 
 
 @dataclass(frozen=True)

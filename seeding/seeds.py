@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from seeding.options import SeedOptions
 from seeding.seed_kernels import MISSING, connect, edge_terms, hit_terms, seed_columns
 from seeding.table import is_straight, max_curvature, scattering_constant
 from seeding.threads import in_parts
+from smartpix.io.event_header import Header
+from smartpix.notebook import span, words_and_table
+from smartpix.rows import Rows
+from smartpix.thumbnails import histogram
 
 __all__ = ["MISSING", "SeedOptions", "Seeds", "find_seeds"]
 
@@ -26,8 +30,9 @@ WIDE_D0 = 1.5
 Singles = npt.NDArray[np.float32]
 
 
+@words_and_table
 @dataclass(frozen=True)
-class Seeds:
+class Seeds(Rows):
     """Triplets, best first.
 
     Attributes:
@@ -50,16 +55,46 @@ class Seeds:
     def __len__(self) -> int:
         return len(self.hits)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Seeds:
+        """Some of the seeds, in the order of ``rows``; ``support`` is of all edges."""
+        names = ("hits", "curvature", "cot_theta", "z0", "chi2")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """Rows of the hits, curvature (1/mm), cot theta, z0 (mm) and chi2."""
+        hits = dict(zip(("inner", "middle", "outer"), self.hits.T, strict=True))
+        return hits | {name: getattr(self, name) for name in ("curvature", "cot_theta", "z0", "chi2")}
+
+    def in_words(self) -> dict[str, str]:
+        """How many, and where they point."""
+        return {
+            "seeds": f"{len(self):,} seeds of three hits",
+            "chi2": span(self.chi2),
+            "z0": span(self.z0, "mm"),
+            "curvature": span(self.curvature, "1/mm"),
+        }
+
+    def thumbnails(self) -> str:
+        """Histograms of chi2 and z0."""
+        return histogram(self.chi2, "chi2") + histogram(self.z0, "z0 in mm")
+
 
 def find_seeds(
-    hits: Hits, edges: Edges, field: float, cone: ConeOptions, options: SeedOptions, threads: int = 1
-) -> Seeds:
+    hits: Hits, edges: Edges, field: float | Header, cone: ConeOptions | None = None,
+    options: SeedOptions | None = None, threads: int = 1,
+) -> Seeds:  # fmt: skip
     """Seeds of one event, best first; the result does not depend on ``threads``.
+
+    Args:
+        field: along z in T, or the header of the file.
+        cone, options: None: the defaults; ``cone`` is that of the edges.
 
     Raises:
         InputError: the edges are not of these hits.
     """
     check_same_event(hits, edges, "seeds")
+    field = field.field if isinstance(field, Header) else field
+    cone, options = cone or ConeOptions(), options or SeedOptions()
     n = len(hits)
     terms = np.empty((n, 4), dtype=np.float32)
     of_hits = (hits.position, hits.estimate.cholesky, hits.axes, terms)

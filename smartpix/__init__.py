@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from smartpix.estimate.choose import choose_estimator
     from smartpix.geometry import Detector, read_detector, write_detector
     from smartpix.io.event_header import EventFile, Header
-    from smartpix.io.events import iterate, open_events
+    from smartpix.io.events import iterate, open_events, read_events
     from smartpix.io.parquet import read_clusters, write_clusters
     from smartpix.io.write import write_events
     from smartpix.layers import layer_pairs
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from tracking.fit.vertices import Vertices, find_vertices
     from tracking.metrics.edges import score_edges
     from tracking.metrics.tracks import TrackScore, score_tracks
-    from tracking.metrics.truth import EventTruth, event_truth
+    from tracking.metrics.truth import EventTruth, truth_of_hits
     from tracking.options import RunOptions
     from tracking.runs.driver import run
     from tracking.show.display import display_event
@@ -86,7 +86,6 @@ __all__ = [
     "display_event",
     "estimate",
     "estimated_hits",
-    "event_truth",
     "export",
     "find_edges",
     "find_seeds",
@@ -108,11 +107,13 @@ __all__ = [
     "open_events",
     "read_clusters",
     "read_detector",
+    "read_events",
     "run",
     "score_edges",
     "score_tracks",
     "simulate",
     "train",
+    "truth_of_hits",
     "window",
     "write_clusters",
     "write_detector",
@@ -152,7 +153,7 @@ __getattr__ = public_names(
         "smartpix.estimate.base": "Estimate",
         "smartpix.estimate.choose": "choose_estimator",
         "smartpix.io.event_header": "EventFile Header",
-        "smartpix.io.events": "iterate open_events",
+        "smartpix.io.events": "iterate open_events read_events",
         "smartpix.io.parquet": "read_clusters write_clusters",
         "smartpix.io.write": "write_events",
         "tracking.chain": "Chain EventResult",
@@ -163,7 +164,7 @@ __getattr__ = public_names(
         "tracking.fit.vertices": "Vertices find_vertices",
         "tracking.metrics.edges": "score_edges",
         "tracking.metrics.tracks": "TrackScore score_tracks",
-        "tracking.metrics.truth": "EventTruth event_truth",
+        "tracking.metrics.truth": "EventTruth truth_of_hits",
         "tracking.options": "RunOptions",
         "tracking.runs.driver": "run",
         "tracking.show.display": "display_event",

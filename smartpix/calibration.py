@@ -21,7 +21,7 @@ import numpy.typing as npt
 from smartpix.beam import CENTRED
 from smartpix.files import check_writable, replace_when_done
 from smartpix.geometry import Detector
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.rules import fields, items, parse_checked, real, text, whole
 from smartpix.schema import DETECTOR, InputError
 from smartpix.text import read_text
@@ -45,7 +45,7 @@ DIGITS = 7
 """Decimals of what is written: 0.1 nm, and 0.1 urad."""
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class Calibration:
     """Corrections of one detector table's files.

@@ -12,8 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.compiled import njit
+from smartpix.notebook import span, words_and_table
 from smartpix.outlines import Outlines, outlines_of
+from smartpix.rows import Rows
 from smartpix.schema import CLUSTERS, N_COLUMNS, N_ROWS, InputError, require
+from smartpix.thumbnails import histogram
 
 __all__ = [
     "FlatClusters",
@@ -41,8 +44,9 @@ def window_origin(
     return origin[:, 0], origin[:, 1]
 
 
+@words_and_table
 @dataclass(frozen=True)
-class FlatClusters:
+class FlatClusters(Rows):
     """Clusters of any number of events as plain arrays, for the estimates.
 
     Attributes:
@@ -88,6 +92,32 @@ class FlatClusters:
             self.charge[pixels],
             None if self.sigma is None else self.sigma[rows],
         )  # fmt: skip
+
+    @property
+    def total_charge(self) -> npt.NDArray[np.float32]:
+        """(C,) e, of the last of the slices."""
+        ends = np.cumsum([0.0, *self.charge[:, -1].astype(np.float64)])
+        return np.asarray(ends[self.first + self.counts] - ends[self.first], dtype=np.float32)
+
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """Module, pixels, charge (e) in the last slice, position in the file (mm), and whether truncated."""
+        return {
+            "module": self.module, "n_pixels": self.counts, "charge": self.total_charge,
+            "local_x": self.local[:, 0], "local_y": self.local[:, 1], "truncated": self.truncated,
+        }  # fmt: skip
+
+    def in_words(self) -> dict[str, str]:
+        """How many, of how many pixels, and their charges."""
+        return {
+            "clusters": f"{len(self):,} clusters on {len(np.unique(self.module)):,} modules, "
+            f"{self.truncated.sum():,} of them truncated",
+            "pixels": f"{len(self.row):,}, {span(self.counts)} each",
+            "charge": f"{span(self.total_charge, 'e')}, in the last of {self.charge.shape[1]} slices",
+        }
+
+    def thumbnails(self) -> str:
+        """Histograms of size and charge."""
+        return histogram(self.counts, "pixels") + histogram(self.total_charge, "charge in e")
 
 
 def flatten(clusters: ak.Array, slices: Sequence[int]) -> FlatClusters:

@@ -13,6 +13,7 @@ EXTRAS = {
     "hls": ("hls4ml", "da4ml"),
     "onnx": ("onnx", "onnxruntime"),
     "dask": ("dask", "distributed"),
+    "pandas": ("pandas",),
 }
 """Packages by extra; ``onnxruntime`` runs what the extra exports, and is installed by hand."""
 

@@ -19,8 +19,11 @@ import numpy.typing as npt
 from smartpix import schema
 from smartpix.beam import CENTRED, BeamSpot
 from smartpix.detector_checks import check_detector, module_keys
-from smartpix.notebook import one_line_and_table
+from smartpix.layer_table import Layers
+from smartpix.notebook import span, words_and_table
+from smartpix.rows import Rows
 from smartpix.schema import InputError
+from smartpix.thumbnails import detector_maps
 
 __all__ = ["PIXEL_VOLUMES", "Detector", "Layers", "read_detector", "write_detector"]
 
@@ -31,47 +34,9 @@ PIXEL_VOLUMES = (7, 8, 9)
 """Of the generic (TrackML) detector: negative end-cap, barrel, positive end-cap."""
 
 
+@words_and_table
 @dataclass(frozen=True)
-class Layers:
-    """Layers of a detector, one row per (volume, layer), sorted by those two.
-
-    Attributes:
-        volume_id, layer_id: (L,) ids.
-        barrel: (L,) bool, True for cylinders, False for disks.
-        r_min, r_max, z_min, z_max: (L,) envelope of the modules in mm.
-        radius, z: (L,) mean radius of a cylinder's and mean z of a disk's module centres in mm.
-        gap_low, gap_high: (L,) radii in mm between which a disk has no silicon, between two of its rings;
-            both 0 where its rings overlap, and for cylinders.
-    """
-
-    volume_id: Ints
-    layer_id: Ints
-    barrel: npt.NDArray[np.bool_]
-    r_min: Floats
-    r_max: Floats
-    z_min: Floats
-    z_max: Floats
-    radius: Floats
-    z: Floats
-    gap_low: Floats
-    gap_high: Floats
-
-    def __len__(self) -> int:
-        return len(self.volume_id)
-
-    def name(self, index: int) -> str:
-        """Short name for tables and plots, e.g. ``B1`` (innermost cylinder), ``E+2``, ``E-1``."""
-        same = self.barrel == self.barrel[index]
-        if self.barrel[index]:
-            return f"B{1 + int(np.sum(same & (self.radius < self.radius[index])))}"
-        side = np.sign(self.z) == np.sign(self.z[index])
-        nearer = np.abs(self.z) < abs(self.z[index])
-        return f"E{'+' if self.z[index] > 0 else '-'}{1 + int(np.sum(same & side & nearer))}"
-
-
-@one_line_and_table
-@dataclass(frozen=True)
-class Detector:
+class Detector(Rows):
     """Pixel modules, one row per module; columns as in TrackML's ``detectors.csv``.
 
     Attributes:
@@ -102,6 +67,34 @@ class Detector:
 
     def __len__(self) -> int:
         return len(self.columns["volume_id"])
+
+    def table(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The columns, in the global frame."""
+        return dict(self.columns)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Detector:
+        """A detector of some of the modules."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        dead = np.flatnonzero(np.isin(rows, self.dead))
+        return replace(self, columns=columns, where="part of a detector", dead=tuple(dead.tolist()))
+
+    def in_words(self) -> dict[str, str]:
+        """Modules, layers, where they are, and pixels."""
+        layers = self.layers
+        modules = (
+            f"{len(self):,} modules, {self.barrel.sum():,} of them in the barrel, on {len(layers)} layers"
+        )
+        pitch = f"{span(1e3 * self.pitch_x)} x {span(1e3 * self.pitch_y, 'µm')}, {span(1e3 * self.thickness, 'µm')} thick"
+        return {
+            "modules": modules if not self.dead else f"{modules}, {len(self.dead)} dead",
+            "r": span([layers.r_min, layers.r_max], "mm"),
+            "z": span([layers.z_min, layers.z_max], "mm"),
+            "pixels": pitch,
+        }
+
+    def thumbnails(self) -> str:
+        """The modules in z and r, and in x and y."""
+        return detector_maps(self.outline, self.barrel)
 
     def _float(self, name: str) -> Floats:
         return np.asarray(self.columns[name], dtype=np.float64)

@@ -18,7 +18,7 @@ from smartpix.files import as_paths
 from smartpix.io.cluster_set import N_PARTICLES, ClusterSet
 from smartpix.io.events import EventFile, Header, iterate
 from smartpix.io.parquet import Table, is_cluster_file, list_tables, read_clusters
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.sample_windows import read_out
 from smartpix.schema import InputError
 from smartpix.simulate.datasets import REGION
@@ -46,7 +46,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class Samples:
     """N clusters as the chip reads them, with their truth.

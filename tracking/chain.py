@@ -23,14 +23,15 @@ from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
-from smartpix.io.events import Header
+from smartpix.io.events import EventFile, Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
 from smartpix.merged.options import SplitOptions
 from smartpix.merged.split import Splitter
 from smartpix.merged.splitter import choose_splitter
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import span, words_and_table
 from smartpix.schema import InputError
+from smartpix.thumbnails import hit_maps
 from tracking.dead_modules import with_known_dead
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import Finder
@@ -44,6 +45,7 @@ from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
+from tracking.metrics import EventTruth, pileup_of, truth_of_hits
 from tracking.options import RunOptions
 from tracking.split_finder import split_finder
 
@@ -61,6 +63,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 STAGES = ("estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
+MOST_DRAWN = 60
+"""Tracks of an event in its thumbnail."""
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 """The chain on the edges of the reference window, with the network that was trained on these."""
 WORKING_POINTS: Mapping[str, RunOptions] = {
@@ -85,7 +89,7 @@ neither efficiency nor fakes.
 """
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class EventResult:
     """Everything the chain made of one event.
@@ -107,8 +111,24 @@ class EventResult:
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
 
+    def in_words(self) -> dict[str, str]:
+        """What was made, one line a step, and how long it took."""
+        seeds = f"{len(self.seeds):,} seeds"
+        return {
+            "event": f"event {self.event}: {next(iter(self.hits.in_words().values()))}",
+            "edges": f"{len(self.edges):,} edges of {self.edges.n_looked:,} candidates, {seeds}",
+            "tracks": f"{len(self.tracks):,} tracks, pT {span(self.helices.pt, 'GeV')}",
+            "vertices": f"{len(self.vertices):,} vertices, z {span(self.vertices.z, 'mm')}",
+            "time": f"{sum(self.ms.values()):.3g} ms",
+        }
 
-@one_line_and_table
+    def thumbnails(self) -> str:
+        """Hits and the stiffest tracks in z and r, and in x and y."""
+        stiffest = np.argsort(-self.helices.pt, kind="stable")[:MOST_DRAWN]
+        return hit_maps(self.hits.position, [self.tracks.nth(k) for k in stiffest])
+
+
+@words_and_table
 @dataclass(frozen=True)
 class Chain:
     """The chain, set up for files of one detector.
@@ -130,11 +150,34 @@ class Chain:
     splitter: Splitter | None = None
     directions: Directions | None = None
 
+    def in_words(self) -> dict[str, str]:
+        """Detector, field, and the parts."""
+        options = self.options
+        return {
+            "detector": next(iter(self.header.detector.in_words().values())),
+            "field": f"{self.header.field:g} T along z",
+            "estimates": f"{type(self.estimator).__name__}, clusters split: {'yes' if self.splitter is not None else 'no'}",
+            "graph": f"{options.graph} of quantile {options.cone.quantile:g}, network {options.gnn}, "
+            f"passes {', '.join(options.passes)}",
+            "warnings": f"{len(self.warnings)}: {self.warnings[0]:.60}..." if self.warnings else "none",
+        }
+
+    def thumbnails(self) -> str:
+        """The detector."""
+        return self.header.detector.thumbnails()
+
     @classmethod
     def for_header(
-        cls, header: Header, options: RunOptions, report: Callable[[str], object] = log.warning
+        cls,
+        header: Header | EventFile,
+        options: RunOptions | None = None,
+        report: Callable[[str], object] = log.warning,
     ) -> Chain:
         """Load what the detector and the options ask for; ``report`` is called with warnings.
+
+        Args:
+            header: of the files, or one of these.
+            options: None: the defaults.
 
         Where the beam is to be found from the data, the chain is about that of the header as yet
         (:func:`tracking.beam_spot.chain_of_file`).
@@ -142,6 +185,7 @@ class Chain:
         Raises:
             InputError: no header, no estimates for this sensor, or weights that cannot be used.
         """
+        header, options = header.header if isinstance(header, EventFile) else header, options or RunOptions()
         if not isinstance(header, Header):
             raise InputError(
                 f"Chain.for_header: expected the header of a file, open_events(path).header, and got "
@@ -185,6 +229,30 @@ class Chain:
         """Layers that follow each other."""
         return self.finder.search.pairs
 
+    def __call__(self, event: ak.Record) -> EventResult:
+        """Reconstruct an event of a file, as :func:`smartpix.io.events.read_events` gives it.
+
+        Raises:
+            InputError: it is no event.
+        """
+        if not isinstance(event, ak.Record) or "clusters" not in event.fields:
+            raise InputError(
+                f"chain: expected one event, and got {event!r:.80}; loop over smartpix.read_events(path), or take "
+                "events[0]"
+            )
+        return self.event(int(event["event"]), event["clusters"])
+
+    def truth(self, event: ak.Record, result: EventResult) -> EventTruth:
+        """Truth of an event for what the chain made of it, with the options' findable particles.
+
+        Raises:
+            InputError: the event has no truth.
+        """
+        return truth_of_hits(
+            event, result.hits, self.header.detector.frame, pileup_of(self.header.made_by),
+            self.options.findable_layers, min_pt=self.options.findable_pt,
+        )  # fmt: skip
+
     def event(self, event: int, clusters: ak.Array) -> EventResult:
         """Reconstruct one event from its cluster records."""
         detector, options = self.header.detector, self.options
@@ -197,7 +265,7 @@ class Chain:
         clock.adopt(found.tracks.ms)
         helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit, options.threads)
         clock.lap("fit")
-        vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
+        vertices = find_vertices(helices, options.vertex)
         clock.lap("vertex")
         return EventResult(
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,

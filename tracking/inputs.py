@@ -12,7 +12,7 @@ from pathlib import Path
 from smartpix.files import as_paths
 from smartpix.schema import InputError
 
-__all__ = ["check_folder", "check_one_usable", "expand", "none_usable"]
+__all__ = ["check_folder", "check_one_usable", "check_there", "expand", "none_usable"]
 
 
 def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -58,6 +58,17 @@ def check_one_usable(paths: Sequence[Path]) -> None:
             failed[str(path)] = str(error)
     if failed:
         raise none_usable(failed)
+
+
+def check_there(paths: Sequence[Path]) -> None:
+    """Check that files are there, before the imports that take seconds; readers check the rest.
+
+    Raises:
+        InputError: names the first that is not.
+    """
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file")
 
 
 def check_folder(output: Path) -> None:

@@ -29,6 +29,7 @@ from smartpix.networks.plan import (
     layer_names,
     result_names,
 )
+from smartpix.notebook import words_and_table
 from smartpix.schema import InputError, quoted
 
 __all__ = [
@@ -72,6 +73,7 @@ class FixedPoint:
         return np.asarray(np.clip(moved, self.low, self.high))
 
 
+@words_and_table
 @dataclass(frozen=True)
 class FixedNetwork:
     """A quantised network.

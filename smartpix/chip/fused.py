@@ -29,6 +29,7 @@ from smartpix.networks.fused import (
 )
 from smartpix.networks.lists import PixelLists
 from smartpix.networks.plan import IMAGE, POOL
+from smartpix.notebook import words_and_table
 from smartpix.schema import InputError
 
 __all__ = ["FusedFixedNetwork", "fuse_fixed"]
@@ -39,6 +40,7 @@ SINGLE, DOUBLE = 2**24, 2**53
 """Whole numbers up to these are exact."""
 
 
+@words_and_table
 @dataclass(frozen=True)
 class FusedFixedNetwork:
     """A network of whole numbers in the order in which the kernels read it.

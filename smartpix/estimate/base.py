@@ -19,9 +19,11 @@ from smartpix.compiled import FAST, njit
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.mirror import SIGNS, mirrored
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import span, words_and_table
 from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.rows import Rows
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGETS, InputError, origin_pixel
+from smartpix.thumbnails import histogram
 
 __all__ = [
     "ALIKE",
@@ -63,9 +65,9 @@ angles.
 CENTER_ROW, CENTER_COLUMN = origin_pixel(N_ROWS), origin_pixel(N_COLUMNS)
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Rows):
     """Gaussian estimates of N clusters in their sensor frames.
 
     Attributes:
@@ -97,6 +99,25 @@ class Estimate:
     def sigma(self) -> Floats:
         """(N, 4) standard deviations: the row norms of the factor."""
         return np.asarray(np.linalg.norm(self.cholesky, axis=2))
+
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """x and y (mm), cot alpha and cot beta, their standard deviations, and whether flagged."""
+        names = ("x", "y", "cot_alpha", "cot_beta")
+        sigma = {f"sigma_{name}": column for name, column in zip(names, self.sigma().T, strict=True)}
+        return dict(zip(names, self.mean.T, strict=True)) | sigma | {"flagged": self.flagged}
+
+    def in_words(self) -> dict[str, str]:
+        """How many, the slopes, and how well all are known."""
+        words = {"clusters": f"{len(self):,} clusters, {self.flagged.sum():,} of them flagged"}
+        for name, mean, sigma in zip(
+            ("cot alpha", "cot beta"), self.mean.T[2:], self.sigma().T[2:], strict=True
+        ):
+            words[name] = f"{span(mean)}, known to {span(sigma)}"
+        return words | {"x, y": f"known to {span(1e3 * self.sigma()[:, :2], 'µm')}"}
+
+    def thumbnails(self) -> str:
+        """Histograms of the slopes."""
+        return histogram(self.mean[:, 2], "cot alpha") + histogram(self.mean[:, 3], "cot beta")
 
 
 def with_room(*shape: int) -> Floats:

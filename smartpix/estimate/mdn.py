@@ -20,6 +20,7 @@ from smartpix.estimate.finish import Finishing, in_blocks, tables_of
 from smartpix.geometry import Detector
 from smartpix.networks.fused import FusedNetwork, check_images, fuse
 from smartpix.networks.lists import PixelLists
+from smartpix.notebook import words_and_table
 from smartpix.outlines import outlines_of
 from smartpix.schema import N_COLUMNS, N_ROWS, REGIONS, TARGET_SCALE, InputError, check
 
@@ -31,6 +32,7 @@ TRUNCATED_SCALE = 3.0
 """Factor on the sigmas of truncated clusters where none was measured."""
 
 
+@words_and_table
 @dataclass(frozen=True)
 class MdnNetwork:
     """One trained network with its calibration, ready to run.
@@ -187,6 +189,7 @@ def shapes_of_images(images: npt.NDArray[np.float32]) -> Floats:
     return outlines_of(*pixel_lists(images)).shape
 
 
+@words_and_table
 @dataclass(frozen=True)
 class MdnEstimator:
     """The mixture density network, one set of weights for the barrel and one for the end-caps.

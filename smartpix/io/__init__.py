@@ -11,7 +11,7 @@ from smartpix.lazy import public_names
 if TYPE_CHECKING:
     from smartpix.io.cluster_set import ClusterSet
     from smartpix.io.event_header import FORMAT_VERSION
-    from smartpix.io.events import EventFile, Header, event_numbers, iterate, open_events
+    from smartpix.io.events import EventFile, Header, event_numbers, iterate, open_events, read_events
     from smartpix.io.parquet import Table, list_tables, read_clusters, write_clusters
     from smartpix.io.write import write_events
 
@@ -26,6 +26,7 @@ __all__ = [
     "list_tables",
     "open_events",
     "read_clusters",
+    "read_events",
     "write_clusters",
     "write_events",
 ]
@@ -34,7 +35,7 @@ __getattr__ = public_names(
     __name__,
     cluster_set="ClusterSet",
     event_header="FORMAT_VERSION",
-    events="EventFile Header event_numbers iterate open_events",
+    events="EventFile Header event_numbers iterate open_events read_events",
     parquet="Table list_tables read_clusters write_clusters",
     write="write_events",
 )

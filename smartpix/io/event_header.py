@@ -18,7 +18,7 @@ from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
 from smartpix.io.root_files import read_entries, reading
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.rules import check_json, entries, fields, items, optional, parse_checked, real, text, whole
 from smartpix.schema import STRONGEST_FIELD, Container, InputError, ranges_of
 
@@ -50,6 +50,7 @@ _CHECKSUMS = fields(
 )  # fmt: skip
 
 
+@words_and_table
 @dataclass(frozen=True)
 class Header:
     """What a file says about all its events.
@@ -76,6 +77,23 @@ class Header:
 
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
+
+    def in_words(self) -> dict[str, str]:
+        """Detector, field, slices, and who made the events."""
+        seed = f", seed {self.made_by['seed']}" if "seed" in self.made_by else ""
+        beam = self.beam_spot
+        return {
+            "detector": next(iter(self.detector.in_words().values())),
+            "field": f"{self.field:g} T along z",
+            "slices": ", ".join(map(str, self.slices)),
+            "beam": f"x {beam.x:g}, y {beam.y:g}, z {beam.z:g} mm, sigma {beam.sigma_x:g} x {beam.sigma_y:g} x "
+            f"{beam.sigma_z:g} mm",
+            "made by": f"{self.made_by.get('command', 'not told')!s:.60}{seed}",
+        }
+
+    def thumbnails(self) -> str:
+        """The detector."""
+        return self.detector.thumbnails()
 
     @property
     def has_pixels(self) -> bool:
@@ -122,7 +140,26 @@ class Header:
         return replace(self, detector=detector, calibration=calibration)
 
 
-@one_line_and_table
+def placed(detector: Detector | Header, field: float | None, where: str) -> tuple[Detector, float]:
+    """Detector and field (T) of what is given: a header, which has both, or a detector and the field.
+
+    Raises:
+        InputError: a detector without a field, or a header and a field as well.
+    """
+    if isinstance(detector, Header):
+        if field is not None:
+            raise InputError(
+                f"{where}: the header has the field {detector.field:g} T already; leave field out"
+            )
+        return detector.detector, detector.field
+    if field is None:
+        raise InputError(
+            f"{where}: the field is missing; give it in T, or the header of the file as detector"
+        )
+    return detector, field
+
+
+@words_and_table
 @dataclass(frozen=True)
 class EventFile:
     """An opened file: its path, header, number of events, kind of container, and whether it has truth.
@@ -140,6 +177,19 @@ class EventFile:
     has_truth: bool
     checksums: tuple[str, ...] = ()
     has_particles: bool = False
+
+    def __len__(self) -> int:
+        return self.n_events
+
+    def in_words(self) -> dict[str, str]:
+        """Events, truth, and what the header says."""
+        truth = "with truth" if self.has_truth else "without truth"
+        words = {"path": f"{self.path}, {self.n_events:,} events ({self.container}) {truth}"}
+        return words | {n: w for n, w in self.header.in_words().items() if n != "beam"}
+
+    def thumbnails(self) -> str:
+        """The detector."""
+        return self.header.thumbnails()
 
 
 def check_header(path: Path, file: Any) -> EventFile:

@@ -34,6 +34,7 @@ __all__ = [
     "event_numbers",
     "iterate",
     "open_events",
+    "read_events",
     "reading_events",
 ]
 
@@ -125,6 +126,24 @@ def iterate(
             for events in reader.events(step, max(start - seen, 0), last):
                 yield reader.file, events
             seen += reader.file.n_events
+
+
+def read_events(
+    files: str | Path | Sequence[str | Path], start: int = 0, stop: int | None = None
+) -> Iterator[ak.Record]:
+    """Events of one or several files, one after the other; :func:`iterate` says which file each is of.
+
+    Args:
+        start, stop: range of entries over all files together, as in a slice.
+
+    Yields:
+        Records with ``event``, ``clusters`` and, where there are, ``particles``.
+
+    Raises:
+        InputError: as :func:`iterate`.
+    """
+    for _, events in iterate(files, 10, start, stop):
+        yield from events
 
 
 def _read(opened: EventFile, tree: Any, low: int, high: int) -> ak.Array:

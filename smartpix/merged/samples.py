@@ -15,7 +15,7 @@ from smartpix.estimate.base import truth_targets, window_center
 from smartpix.files import as_paths
 from smartpix.io.cluster_set import N_PARTICLES, ClusterSet, label_of
 from smartpix.io.events import EventFile
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.sample_windows import read_out
 from smartpix.samples import (
     AS_THEY_ARE,
@@ -40,7 +40,7 @@ MOST_PARTICLES = 3
 """A cluster of more particles counts as one of so many: its pixels no longer tell them apart."""
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class MergedSamples(Samples):
     """Clusters with all particles that made them.

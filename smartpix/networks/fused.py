@@ -21,6 +21,7 @@ from smartpix.networks.fused_kernels import encode, run, tanh_terms
 from smartpix.networks.lists import PixelLists
 from smartpix.networks.options import NetworkOptions
 from smartpix.networks.plan import SPAN, Plan
+from smartpix.notebook import words_and_table
 from smartpix.schema import InputError
 
 __all__ = [
@@ -45,6 +46,7 @@ Pair = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Weights and biases of a layer."""
 
 
+@words_and_table
 @dataclass(frozen=True)
 class FusedNetwork:
     """Weights in the order in which the kernels read them.

@@ -9,19 +9,30 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from seeding.edges import Edges
+from seeding.hits import Hits
+from seeding.seeds import Seeds
+from smartpix.estimate.base import Estimate
 from smartpix.io.events import open_events
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import span, words_and_table
 from smartpix.shipped import data_path
+from tests.helpers import one_module_detector
+from tracking.finders.tracks import Parameters, Tracks
+from tracking.fit.vertices import Vertices
 
 OBJECTS = {
     "tracking.chain": ("Chain", "EventResult"), "seeding.hits": ("Hits",), "seeding.edges": ("Edges",),
-    "tracking.finders.paths": ("Tracks",), "tracking.fit.tracks": ("Helices",),
+    "seeding.seeds": ("Seeds",), "tracking.finders.tracks": ("Parameters", "Tracks"),
+    "tracking.fit.tracks": ("Helices",), "tracking.fit.vertices": ("Vertices",),
+    "tracking.metrics.truth": ("EventTruth",), "tracking.metrics.tracks": ("TrackScore",),
     "smartpix.geometry": ("Detector",), "smartpix.estimate.base": ("Estimate",),
-    "smartpix.io.events": ("EventFile",), "smartpix.samples": ("Samples",),
+    "smartpix.clusters": ("FlatClusters",), "smartpix.io.event_header": ("EventFile", "Header"),
+    "smartpix.samples": ("Samples",), "smartpix.estimate.mdn": ("MdnEstimator", "MdnNetwork"),
+    "tracking.finders.gnn.fused": ("FusedInteractionNetwork",),
 }  # fmt: skip
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class Thing:
     name: str
@@ -84,8 +95,51 @@ def test_the_main_objects_have_both(module, names):
 
 def test_a_file_and_its_detector():
     opened = open_events(data_path("sample.root"))
-    assert re.fullmatch(
-        r"EventFile\(path=\S+, header=Header, n_events=10, container=ttree, .*\)", repr(opened)
+    lines = repr(opened).splitlines()
+    assert re.fullmatch(r"EventFile: \S+sample\.root, 10 events \(ttree\) with truth", lines[0])
+    assert "  field     3.8 T along z" in lines
+    layers = opened.header.detector.layers
+    assert repr(opened.header.detector) == (
+        f"Detector: 4,004 modules, 2,492 of them in the barrel, on {len(layers)} layers\n"
+        f"  r       {layers.r_min.min():.4g} to {layers.r_max.max():.4g} mm\n"
+        f"  z       {layers.z_min.min():.4g} to {layers.z_max.max():.4g} mm\n"
+        "  pixels  50 x 12.5 µm, 100 µm thick"
     )
-    detector = opened.header.detector
-    assert repr(detector) == f"Detector(length={len(detector)}, columns=dict of {len(detector.columns)})"
+
+
+def test_spans_leave_out_what_is_not_finite():
+    assert span([np.nan, 1.23456, -np.inf, 2e4], "mm") == "1.235 to 2e+04 mm"
+    assert span([3, 3]) == "3"
+    assert span([np.nan], "mm") == "none"
+
+
+def every_object():
+    """The main objects of an event without pixels of a beam-like toy, and empty ones of them."""
+    detector = one_module_detector()
+    rng = np.random.default_rng(3)
+    for n in (5, 0):
+        mean, cholesky = rng.normal(size=(n, 4)), np.tile(np.eye(4), (n, 1, 1))
+        estimate = Estimate(mean, cholesky)
+        ids, zeros = np.arange(n), np.zeros(n, dtype=np.int32)
+        hits = Hits(ids, zeros, zeros, rng.normal(size=(n, 3)), estimate, np.zeros((n, 9)))
+        single = np.linspace(0, 1, n, dtype=np.float32)
+        yield from (detector, estimate, hits)
+        yield Edges(zeros, zeros, zeros, single, single, single, single, np.zeros((n, 4)), n, n, n + 1)
+        yield Seeds(np.zeros((n, 3), dtype=np.int32), single, single, single, single, np.zeros((0, 6)))
+        yield Vertices(single, single, ids, ids)
+        yield Tracks.from_rows([[0, 1]] * n)
+        yield Parameters(single, single, single, single + 0.5, single - 0.5, np.zeros((n, 5, 5)), single, ids)
+
+
+@pytest.mark.parametrize(
+    "thing", list(every_object()), ids=lambda thing: f"{type(thing).__name__}-{len(thing)}"
+)
+def test_facts_are_few_and_pictures_small(thing):
+    lines = repr(thing).splitlines()
+    assert 2 <= len(lines) <= 5
+    assert max(map(len, lines)) <= 110
+    page = thing._repr_html_()
+    assert Cells(page).open == []
+    assert "<svg" in page
+    assert "nan" not in page
+    assert len(page) < 30_000

@@ -17,7 +17,7 @@ from smartpix.geometry import Detector
 from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
 from smartpix.simulate.options import GenerateOptions
-from tracking.metrics import EventTruth, event_truth
+from tracking.metrics import EventTruth, truth_of_hits
 
 if TYPE_CHECKING:
     from smartpix.simulate.events import SimulateOptions
@@ -71,12 +71,7 @@ class Sample:
 def make_event(record: ak.Record, header: Header, estimator: Estimator) -> Event:
     """An event of its record in a file, with the hits that an estimator makes of it."""
     hits = estimated_hits(record["clusters"], header, estimator)
-    frame = header.detector.frame
-    truth = event_truth(
-        record["clusters"], record["particles"], hits.layer, frame=frame, cluster=hits.cluster,
-        estimate=hits.estimate,
-    )  # fmt: skip
-    return Event(record["clusters"], hits, truth)
+    return Event(record["clusters"], hits, truth_of_hits(record, hits, header.detector.frame))
 
 
 def records_with_truth(files: Sequence[str | Path], limit: int) -> Iterator[ak.Record]:

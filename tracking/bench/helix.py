@@ -14,7 +14,7 @@ from smartpix.schema import InputError, check_ranges, check_types, ranged
 from tracking.chain import WINDOW, Chain, EventResult
 from tracking.fit.helix_match import HelixScore, match_helices
 from tracking.fit.options import HelixMatchOptions
-from tracking.metrics import EventTruth, event_truth, particles_of, score_tracks
+from tracking.metrics import EventTruth, particles_of, score_tracks, truth_of_hits
 from tracking.options import RunOptions
 
 __all__ = ["BenchHelixOptions", "bench_helix", "helix_table"]
@@ -77,11 +77,7 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         totals["n_unmatched"] += int(np.sum(score.particle < 0))
         totals["ms"] += sum(result.ms.values())
         if opened.has_truth:
-            truth = event_truth(
-                events[0]["clusters"], events[0]["particles"], result.hits.layer, frame=frame,
-                cluster=result.hits.cluster, estimate=result.hits.estimate,
-            )  # fmt: skip
-            truths.append(_agreement(truth, result, score))
+            truths.append(_agreement(truth_of_hits(events[0], result.hits, frame), result, score))
     if not totals["n_events"]:
         raise InputError(f"{files[0]}: has no events")
     done: dict[str, Any] = {

@@ -82,7 +82,7 @@ def judged_chain(
         result.judgements += judge([Event(clusters, hits, truth)], [tracks])
         result.n_edges += len(made.edges)
         result.n_window += len(chain.reference_edges(made))
-        score = score_edges(truth, made.edges.source, made.edges.target)
+        score = score_edges(truth, made.edges)
         result.n_true += score.n_wanted
         result.n_true_kept += score.n_found
     return result

@@ -16,7 +16,7 @@ from tracking.bench.judgement import judge, rates
 from tracking.chain import Chain
 from tracking.finders.clock import processor_time, stage_time
 from tracking.finders.tracks import Tracks
-from tracking.metrics import event_truth
+from tracking.metrics import truth_of_hits
 from tracking.options import RunOptions
 
 __all__ = ["EQUAL_SHARE", "mixture_tracks"]
@@ -67,10 +67,7 @@ def mixture_tracks(path: str | Path, limit: int, quantile: float = EQUAL_SHARE) 
                 if repeat:
                     continue
                 hits = found.hits
-                truth = event_truth(
-                    clusters, record["particles"], hits.layer, frame=chain.header.detector.frame,
-                    cluster=hits.cluster, estimate=hits.estimate,
-                )  # fmt: skip
+                truth = truth_of_hits(record, hits, chain.header.detector.frame)
                 events[name].append(Event(clusters, hits, truth))
                 tracks[name].append(replace(found.tracks, parameters=found.helices))
     judged = {name: judge(events[name], tracks[name]) for name in chains}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tracking.metrics import MAX_ETA, EventTruth, score_edges, seed_efficiency, seed_labels
+from tracking.metrics import MAX_ETA, Ends, EventTruth, score_edges, seed_efficiency, seed_labels
 
 __all__ = ["PT_EDGES", "SearchCounts"]
 
@@ -44,7 +44,7 @@ class SearchCounts:
         self, truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]
     ) -> None:
         """Add the edges of an event."""
-        score = score_edges(truth, source, target)
+        score = score_edges(truth, Ends(source, target))
         self.edges += score.n_edges
         self.true += score.n_true
         self.n_wanted += score.n_wanted

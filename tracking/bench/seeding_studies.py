@@ -32,7 +32,7 @@ def front(sample: SeedingSample) -> dict[str, list[dict[str, float]]]:
             n_edges = n_found = n_wanted = 0
             for event in sample.events:
                 edges = find_edges(event.hits[name], sample.detector, sample.pairs, sample.field, options)
-                score = score_edges(event.truth, edges.source, edges.target)
+                score = score_edges(event.truth, edges)
                 n_edges, n_found = n_edges + score.n_edges, n_found + score.n_found
                 n_wanted += score.n_wanted
             points.setdefault(name, []).append(
@@ -108,7 +108,7 @@ def sensors(sample: SeedingSample, levers: Mapping[str, Any]) -> dict[str, dict[
             noise = np.random.default_rng(1).normal(0, sigma, (len(true), 2))
             blurred = with_directions(true, np.arange(len(true)), true.cot + noise, sigma)
             edges = find_edges(blurred, sample.detector, barrel, sample.field, options)
-            score = score_edges(event.truth, edges.source, edges.target)
+            score = score_edges(event.truth, edges)
             upright = layers.barrel[true.layer[event.truth.edges]].all(axis=1) & event.truth.edge_findable
             out.setdefault(lever, {})[label] = {
                 "sigma": sigma, "reduction_barrel": searched / max(len(edges), 1),

@@ -35,7 +35,7 @@ from tracking.calibration.offsets import Offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.chain import Chain, EventResult
 from tracking.fit.resolution import RESOLUTIONS
-from tracking.metrics import event_truth, score_edges
+from tracking.metrics import score_edges, truth_of_hits
 from tracking.options import RunOptions
 
 __all__ = ["JUDGED", "judged", "regained", "systematics_study"]
@@ -164,13 +164,10 @@ def judged(
         clusters = record["clusters"]
         result = chain.event(int(record["event"]), clusters)
         hits = result.hits
-        truth = event_truth(
-            clusters, record["particles"], hits.layer, frame=chain.header.detector.frame, cluster=hits.cluster,
-            estimate=hits.estimate,
-        )  # fmt: skip
+        truth = truth_of_hits(record, hits, chain.header.detector.frame)
         events.append(Event(clusters, hits, truth))
         tracks.append(replace(result.tracks, parameters=result.helices))
-        score = score_edges(truth, result.edges.source, result.edges.target)
+        score = score_edges(truth, result.edges)
         n_edges, n_window = n_edges + score.n_edges, n_window + len(chain.reference_edges(result))
         n_wanted, n_found = n_wanted + score.n_wanted, n_found + score.n_found
         of_event, rows = _pulls(chain, true, clusters, result)

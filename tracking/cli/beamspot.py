@@ -10,6 +10,7 @@ from tracking.cli.options import chain_flags, chain_options
 from tracking.cli.output import json_flag, print_result
 from tracking.cli.parser import named_path
 from tracking.fit.options import BeamOptions
+from tracking.inputs import check_there
 
 __all__ = ["add_beamspot"]
 
@@ -35,11 +36,13 @@ def add_beamspot(commands: Any) -> None:
 
 
 def _beamspot(options: argparse.Namespace) -> None:
-    from smartpix.io.events import open_events
     from smartpix.shipped import data_path
+
+    file, chosen = options.path or data_path("sample.root"), chain_options(options)
+    check_there([file])
+    from smartpix.io.events import open_events
     from tracking.beam_spot import beam_spot_of_file
     from tracking.chain import Chain
 
-    file, chosen = options.path or data_path("sample.root"), chain_options(options)
     chain = Chain.for_header(open_events(file).header, chosen)
     print_result(options, beam_spot_of_file(file, chain, chosen.beam.events).summary())

@@ -9,6 +9,7 @@ from smartpix.files import check_writable
 from tracking.cli.options import chain_flags, chain_options
 from tracking.cli.output import json_flag, print_result
 from tracking.cli.parser import named_path
+from tracking.inputs import check_there
 
 __all__ = ["add_display"]
 
@@ -42,9 +43,11 @@ def add_display(commands: Any) -> None:
 
 def _display(options: argparse.Namespace) -> None:
     from smartpix.shipped import data_path
-    from tracking.show.display import display_event
 
-    file = options.path or data_path("sample.root")
+    file, chosen = options.path or data_path("sample.root"), chain_options(options)
+    check_there([file])
     if options.output and options.options:
         check_writable(options.output, [options.options])
-    print_result(options, display_event(file, options.event, options.output, chain_options(options)))
+    from tracking.show.display import display_event
+
+    print_result(options, display_event(file, options.event, options.output, chosen))

@@ -180,7 +180,7 @@ def self_test() -> dict[str, Any]:
     from smartpix.io.events import iterate
     from tracking.chain import Chain
     from tracking.finders.tracks import Parameters
-    from tracking.metrics import event_truth, score_tracks
+    from tracking.metrics import score_tracks, truth_of_hits
     from tracking.options import RunOptions
 
     ((file, events),) = iterate(data_path("sample.root"), step=1, stop=1)
@@ -199,11 +199,8 @@ def self_test() -> dict[str, Any]:
     names = (*(f.name for f in fields(Parameters)), "residual", "pull")
     helices = [getattr(result.helices, name) for name in names]
     finite = all(np.isfinite(values).all() for values in (result.hits.estimate.mean, result.scores, *helices))
-    truth = event_truth(
-        clusters, events[0]["particles"], result.hits.layer, frame=chain.header.detector.frame,
-        cluster=result.hits.cluster, estimate=result.hits.estimate,
-    )  # fmt: skip
-    found = score_tracks(truth, result.tracks.rows()).found[truth.findable]
+    truth = truth_of_hits(events[0], result.hits, chain.header.detector.frame)
+    found = score_tracks(truth, result.tracks).found[truth.findable]
     return {
         "checks": {
             "edges on one and two threads": same, "finite results": finite,

@@ -36,6 +36,7 @@ from tracking.cli.train_link import add_train_link
 from tracking.cli.train_path import add_train_path
 from tracking.cli.train_ramp import add_train_ramp
 from tracking.cli.train_trkx import add_train_trkx
+from tracking.inputs import check_there
 from tracking.options import from_mapping
 
 __all__ = [
@@ -189,6 +190,7 @@ def asked_for(options: argparse.Namespace, defaults: TrainingOptions) -> tuple[A
     if readout is not None:
         readout = from_mapping(UNREAD, readout, "--set")
     check_kept(options.output, options.start)
+    check_there(options.files)
     from smartpix.samples import Reading
 
     set_threads(options.threads)
@@ -234,6 +236,7 @@ def told(options: argparse.Namespace, result: dict[str, Any]) -> dict[str, Any]:
 def _train_mixture(options: argparse.Namespace) -> None:
     training = from_mapping(TrainMixtureOptions(), option_values(options), "--set")
     check_kept(options.output, options.start)
+    check_there(options.files)
     from smartpix.estimate.mixture import MIXTURE, SET
     from smartpix.train.mixture import train_mixture
 
@@ -246,6 +249,7 @@ def _train_mixture(options: argparse.Namespace) -> None:
 
 
 def _train_shape(options: argparse.Namespace) -> None:
+    check_there(options.files)
     from smartpix.estimate.shape import TrainShapeOptions, train_shape
 
     with crossings_of(options) as sample:

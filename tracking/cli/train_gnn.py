@@ -17,6 +17,7 @@ from tracking.cli.threads import set_threads, threads_flag
 from tracking.cli.train_flags import EVENT_FILES, files_flags
 from tracking.finders.gnn.options import TrainGnnOptions
 from tracking.finders.trigger.options import TrainTriggerOptions
+from tracking.inputs import check_there
 from tracking.options import from_mapping
 
 __all__ = ["add_train_gnn"]
@@ -79,6 +80,7 @@ def _train_gnn(options: argparse.Namespace) -> None:
     interaction = options.network == "interaction"
     training: Any = from_mapping(TrainTriggerOptions() if interaction else TrainGnnOptions(), values, "--set")
     check_output(options.output)
+    check_there(options.files or [])
     train = _trigger_training() if interaction else _whole_training()
     set_threads(options.threads)
     # Beside the output, so that an interrupted training finds the same events again.

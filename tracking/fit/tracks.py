@@ -6,8 +6,10 @@ Parameters are those of ACTS and ATLAS at the z axis of the hits, which is the b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +17,9 @@ import numpy.typing as npt
 from seeding.hits import Hits
 from seeding.threads import in_parts
 from smartpix.geometry import Detector
+from smartpix.io.event_header import Header, placed
 from smartpix.material import surfaces
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.kernels import USED, fit_part, gathered
@@ -28,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class Helices(Parameters):
     """Fitted parameters of T tracks with K hits in all, and what the fit says of each hit.
@@ -59,14 +62,16 @@ class Helices(Parameters):
     def _smoothed(self) -> tuple[Floats, Floats]:
         return self._inputs.smoothed()
 
-    def sigma(self) -> Floats:
-        """(T, 5) standard deviations of d0, z0, phi, theta, qop."""
-        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> Helices:
+        """Those of some of the tracks, with their hits."""
+        inputs = self._inputs.take(rows)
+        of_tracks = super().take(rows)
+        return replace(of_tracks, outlier=inputs.status != USED, _inputs=inputs)
 
 
 def fit_tracks(
-    hits: Hits, tracks: Tracks, detector: Detector, field: float, options: FitOptions | None = None,
-    threads: int = 1,
+    hits: Hits, tracks: Tracks, detector: Detector | Header, field: float | None = None,
+    options: FitOptions | None = None, threads: int = 1,
 ) -> Helices:  # fmt: skip
     """Fit all tracks of an event.
 
@@ -85,14 +90,16 @@ def fit_tracks(
     a turn either way from the closest approach is looked at.
 
     Args:
+        detector: that the hits were made with, or the header of the file, which has the field too.
         field: along z in T, signed; at 0 there is no qop: it is 0 with variance 0, and ndf counts four
             parameters.
         threads: that share the tracks; results do not depend on it.
     """
+    modules, field = placed(detector, field, "fit")
     options = options or FitOptions()
     n, k = len(tracks), len(tracks.hits)
     straight, status = np.zeros(n, dtype=np.bool_), np.empty(k, dtype=np.int8)
-    inputs = _Inputs(hits, tracks, surfaces(detector, options), field, options, threads, straight, status)
+    inputs = _Inputs(hits, tracks, surfaces(modules, options), field, options, threads, straight, status)
     none = np.empty((0, 2))
     parameters, covariance, chi2, n_used = inputs.fitted(
         inputs.gathered(status), straight, status, options.outlier_chi2, none, none
@@ -119,6 +126,13 @@ class _Inputs:
     threads: int
     straight: npt.NDArray[np.bool_]
     status: npt.NDArray[np.int8]
+
+    def take(self, rows: npt.NDArray[np.integer[Any]]) -> _Inputs:
+        """Those of some of the tracks."""
+        number = Tracks.from_rows([np.arange(a, b) for a, b in pairwise(self.tracks.start)]).take(rows)
+        return replace(
+            self, tracks=self.tracks.take(rows), straight=self.straight[rows], status=self.status[number.hits]
+        )
 
     def gathered(self, status: npt.NDArray[np.int8]) -> tuple[Floats, Floats]:
         """The tracks' hits and slopes as the kernels read them; ``status`` is filled with which can be used."""

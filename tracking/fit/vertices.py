@@ -7,12 +7,16 @@ take a small part of scikit-learn's time. ``smartpix run`` prints the shares fou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.notebook import span, words_and_table
+from smartpix.rows import Rows
+from smartpix.thumbnails import histogram
+from tracking.finders.tracks import Parameters
 from tracking.fit.options import VertexOptions
 from tracking.metrics import EventTruth
 
@@ -24,6 +28,7 @@ __all__ = [
     "find_vertices",
     "score_vertices",
     "true_vertices",
+    "vertices_along",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -44,8 +49,9 @@ one.
 """
 
 
+@words_and_table
 @dataclass(frozen=True)
-class Vertices:
+class Vertices(Rows):
     """V vertices of an event in order of z.
 
     Attributes:
@@ -62,9 +68,38 @@ class Vertices:
     def __len__(self) -> int:
         return len(self.z)
 
+    def take(self, rows: Ints) -> Vertices:
+        """Some of the vertices; tracks of others are at none."""
+        new = np.full(len(self) + 1, -1)
+        new[rows] = np.arange(len(rows))
+        values = {name: getattr(self, name)[rows] for name in ("z", "sigma", "n_tracks")}
+        return replace(self, label=new[self.label], **values)
 
-def find_vertices(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = None) -> Vertices:
-    """Find the vertices of an event.
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """z and its standard deviation (mm), and tracks."""
+        return {"z": self.z, "sigma": self.sigma, "n_tracks": self.n_tracks}
+
+    def in_words(self) -> dict[str, str]:
+        """How many, where they are, and their tracks."""
+        return {
+            "vertices": f"{len(self):,} vertices with {self.n_tracks.sum():,} of {len(self.label):,} tracks",
+            "z": span(self.z, "mm"),
+            "sigma": span(self.sigma, "mm"),
+            "tracks": f"{span(self.n_tracks)} each",
+        }
+
+    def thumbnails(self) -> str:
+        """Histogram of z."""
+        return histogram(self.z, "z in mm")
+
+
+def find_vertices(helices: Parameters, options: VertexOptions | None = None) -> Vertices:
+    """Find the vertices of an event from its fitted tracks; see :func:`vertices_along`."""
+    return vertices_along(helices.z0, helices.sigma()[:, 1], options)
+
+
+def vertices_along(z0: Floats, sigma_z0: Floats, options: VertexOptions | None = None) -> Vertices:
+    """Find vertices from places along the beam line.
 
     Clusters of well-known tracks (DBSCAN) give first vertices, at the mean of their tracks weighted with 1 /
     sigma^2. Then, twice, neighbours that agree are merged, and every track goes to the nearest vertex if it

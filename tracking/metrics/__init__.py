@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracking.metrics.counts import BINS, TRACK_BINS, clopper_pearson, efficiency_counts, track_counts
     from tracking.metrics.edges import (
         EdgeScore,
+        Ends,
         edge_labels,
         edge_rows,
         score_edges,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         particles_of,
         pileup_of,
         pseudorapidity,
+        truth_of_hits,
     )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "MIN_SHARE",
     "TRACK_BINS",
     "EdgeScore",
+    "Ends",
     "EventTruth",
     "Particles",
     "TrackScore",
@@ -71,14 +74,15 @@ __all__ = [
     "seed_efficiency",
     "seed_labels",
     "track_counts",
+    "truth_of_hits",
 ]
 
 __getattr__ = public_names(
     __name__,
     counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
     findable="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE",
-    edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency seed_labels",
+    edges="EdgeScore Ends edge_labels edge_rows score_edges seed_efficiency seed_labels",
     merged="is_merged merged_of_particles merged_rates",
     tracks="TrackScore match_tracks score_tracks",
-    truth="EventTruth Particles event_truth nearest_distance particles_of pileup_of pseudorapidity",
+    truth="EventTruth Particles event_truth nearest_distance particles_of pileup_of pseudorapidity truth_of_hits",
 )

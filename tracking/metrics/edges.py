@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from tracking.metrics.truth import EventTruth, makers_of_hits
 
-__all__ = ["EdgeScore", "edge_labels", "edge_rows", "score_edges", "seed_efficiency", "seed_labels"]
+__all__ = [
+    "EdgeScore",
+    "Ends",
+    "HasEnds",
+    "edge_labels",
+    "edge_rows",
+    "score_edges",
+    "seed_efficiency",
+    "seed_labels",
+]
 
 Ints = npt.NDArray[np.int64]
 
@@ -33,6 +43,31 @@ def edge_rows(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDAr
     return np.where(true_keys[place] == keys, place, -1)
 
 
+class HasEnds(Protocol):
+    """Edges of any kind."""
+
+    @property
+    def source(self) -> npt.NDArray[np.int32]:
+        """(E,) rows of the inner hits."""
+        ...
+
+    @property
+    def target(self) -> npt.NDArray[np.int32]:
+        """(E,) rows of the outer hits."""
+        ...
+
+
+class Ends(NamedTuple):
+    """Edges that are pairs of hits and no more.
+
+    Attributes:
+        source, target: (E,) rows of the hits, inner first.
+    """
+
+    source: npt.NDArray[np.int32]
+    target: npt.NDArray[np.int32]
+
+
 @dataclass(frozen=True)
 class EdgeScore:
     """Counts of one event; sums of these over events give the rates.
@@ -51,14 +86,18 @@ class EdgeScore:
     n_found_0p5: int
 
 
-def score_edges(truth: EventTruth, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32]) -> EdgeScore:
-    """Score the edges of one event."""
-    rows = edge_rows(truth, source, target)
+def score_edges(truth: EventTruth, edges: HasEnds) -> EdgeScore:
+    """Score the edges of one event.
+
+    Args:
+        edges: :class:`seeding.edges.Edges`, or any others as :class:`Ends`.
+    """
+    rows = edge_rows(truth, edges.source, edges.target)
     found = np.zeros(len(truth.edges), dtype=bool)
     found[rows[rows >= 0]] = True
     soft = truth.edge_pt > 0.5
     return EdgeScore(
-        n_edges=len(source),
+        n_edges=len(edges.source),
         n_true=int(np.sum(rows >= 0)),
         n_wanted=int(truth.edge_findable.sum()),
         n_found=int(np.sum(found & truth.edge_findable)),

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.notebook import words_and_table
+from smartpix.thumbnails import histogram
 from tracking.metrics.truth import EventTruth, makers_of_hits
 
-__all__ = ["TrackScore", "match_tracks", "score_tracks"]
+__all__ = ["RowsOfTracks", "TrackScore", "match_tracks", "score_tracks"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+@words_and_table
 @dataclass(frozen=True)
 class TrackScore:
     """Matching of one event's tracks.
@@ -31,18 +36,38 @@ class TrackScore:
     duplicate: npt.NDArray[np.bool_]
     found: npt.NDArray[np.bool_]
 
+    def in_words(self) -> dict[str, str]:
+        """Tracks that match, and those that do not."""
+        n_fakes = int(np.sum(self.particle < 0))
+        return {
+            "tracks": f"{len(self.particle):,} tracks, {n_fakes:,} fakes and {self.duplicate.sum():,} duplicates",
+            "particles": f"{self.found.sum():,} of {len(self.found):,} have a track",
+        }
 
-def match_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> tuple[Ints, Floats]:
+    def thumbnails(self) -> str:
+        """Histogram of the hit fractions."""
+        return histogram(self.hit_fraction, "share of a track's clusters")
+
+
+class RowsOfTracks(Protocol):
+    """Tracks as rows of the hits, one array a track: :class:`tracking.finders.tracks.Tracks`, or a list."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.int64]]: ...
+
+
+def match_tracks(truth: EventTruth, tracks: RowsOfTracks) -> tuple[Ints, Floats]:
     """Double-majority match of tracks given as rows of the hits: particle rows (-1: fake) and hit fractions.
 
     Clusters count. Which of a cluster's hits a track has is not asked, and several of them count once. Of
     particles that made equally many of a track's clusters, it is matched to one that no other track has.
     """
     particle, fraction = np.full(len(tracks), -1, dtype=np.int64), np.zeros(len(tracks))
-    if not tracks or len(truth.hit) == 0:
+    if len(tracks) == 0 or len(truth.hit) == 0:
         return particle, fraction
-    tracks = [truth.clusters_of(t) for t in tracks]
-    size, rows = np.array([len(t) for t in tracks]), np.concatenate(tracks)
+    clusters = [truth.clusters_of(t) for t in tracks]
+    size, rows = np.array([len(t) for t in clusters]), np.concatenate(clusters)
     start, count = makers_of_hits(truth, int(max(truth.hit.max(), rows.max())) + 1)
     n = count[rows]
     maker = truth.particle[np.repeat(start[rows] - (np.cumsum(n) - n), n) + np.arange(n.sum())]
@@ -81,7 +106,7 @@ def _untie(particle: Ints, track: Ints, who: Ints) -> None:
         taken.add(chosen)
 
 
-def score_tracks(truth: EventTruth, tracks: list[npt.NDArray[np.int64]]) -> TrackScore:
+def score_tracks(truth: EventTruth, tracks: RowsOfTracks) -> TrackScore:
     """Match the tracks of one event and find fakes and duplicates."""
     particle, fraction = match_tracks(truth, tracks)
     duplicate = np.zeros(len(tracks), dtype=bool)

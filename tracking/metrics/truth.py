@@ -13,11 +13,14 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from smartpix.beam import CENTRED, BeamSpot
-from smartpix.schema import TARGETS, InputError
+from smartpix.notebook import span, words_and_table
+from smartpix.schema import TARGETS, InputError, require
+from smartpix.thumbnails import histogram
 from tracking.metrics.findable import MAX_ETA, MIN_LAYERS, MIN_PT, MIN_SHARE
 from tracking.metrics.split_clusters import makers_of_parts
 
 if TYPE_CHECKING:
+    from seeding.hits import Hits
     from smartpix.estimate.base import Estimate
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     "particles_of",
     "pileup_of",
     "pseudorapidity",
+    "truth_of_hits",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -99,6 +103,7 @@ def particles_of(records: ak.Array, frame: BeamSpot = CENTRED) -> Particles:
     return Particles(ids[sort], vertex, momentum, columns["charge"])
 
 
+@words_and_table
 @dataclass(frozen=True)
 class EventTruth:
     """Truth of one event. Particles, and tracks with them, are judged by clusters. Edges are judged by hits,
@@ -143,6 +148,21 @@ class EventTruth:
     edge_findable: npt.NDArray[np.bool_]
     pileup: int | None = None
     min_layers: int = MIN_LAYERS
+
+    def in_words(self) -> dict[str, str]:
+        """Particles, who is findable, and edges."""
+        return {
+            "particles": f"{len(self.particle_id):,} particles, {self.accepted.sum():,} accepted, "
+            f"{self.findable.sum():,} findable (from {self.min_layers} layers)",
+            "pT": f"{span(self.pt[self.findable], 'GeV')} of those that are findable",
+            "edges": f"{len(self.edges):,} true edges, {self.edge_findable.sum():,} of them of findable particles",
+        }
+
+    def thumbnails(self) -> str:
+        """Histograms of findable particles by pT and pseudorapidity."""
+        return histogram(np.log10(self.pt[self.findable]), "log10 of pT in GeV") + histogram(
+            self.eta[self.findable], "eta"
+        )
 
     @property
     def is_split(self) -> bool:
@@ -248,6 +268,31 @@ def event_truth(
         edges=np.stack([unique // (len(cluster) + 1), unique % (len(cluster) + 1)], axis=1),
         edge_particle=edge_particle, edge_pt=pt[edge_particle], edge_findable=edge_findable, pileup=pileup,
         min_layers=min_layers,
+    )  # fmt: skip
+
+
+def truth_of_hits(
+    event: ak.Record,
+    hits: Hits,
+    frame: BeamSpot = CENTRED,
+    pileup: int | None = None,
+    min_layers: int = MIN_LAYERS,
+    over_missing: bool = False,
+    min_pt: float = MIN_PT,
+) -> EventTruth:
+    """Truth of an event of a file for the hits that were made of its clusters.
+
+    Arguments are those of :func:`event_truth`; ``frame`` is that of the detector of the hits.
+
+    Raises:
+        InputError: the event has no truth.
+    """
+    require(
+        event.fields, ["clusters", "particles"], "truth: the event", "Give an event of a file with truth."
+    )
+    return event_truth(
+        event["clusters"], event["particles"], hits.layer, pileup, min_layers, frame, hits.cluster,
+        hits.estimate, over_missing, min_pt,
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def cone_study(path: Path, chain: Chain, study: Sequence[ScoredEvent], totals: T
         for event in study:
             assert event.truth is not None
             edges = search.edges(event.result.hits)
-            score = score_edges(event.truth, edges.source, edges.target)
+            score = score_edges(event.truth, edges)
             n_edges, n_wanted = n_edges + score.n_edges, n_wanted + score.n_wanted
             n_found += score.n_found
         if n_wanted and n_edges:

@@ -125,8 +125,8 @@ class Totals:
         self.n_vertices += len(result.vertices)
         if truth is None or tracks is None:
             return
-        kept = metrics.score_edges(truth, result.edges.source, result.edges.target)
-        searched = metrics.score_edges(truth, reference.source, reference.target)
+        kept = metrics.score_edges(truth, result.edges)
+        searched = metrics.score_edges(truth, reference)
         sums_of = [(self.edge_counts, kept)]
         if not is_straight(header.field):
             sums_of.append((self.window_counts, searched))

@@ -150,19 +150,11 @@ def scored_events(
             reference = chain.reference_edges(result)
             truth = score = None
             if file.has_truth:
-                layers = chain.options.findable_layers
-                truth = metrics.event_truth(
-                    record["clusters"],
-                    record["particles"],
-                    result.hits.layer,
-                    pileup,
-                    layers,
-                    frame=chain.header.detector.frame,
-                    cluster=result.hits.cluster,
-                    estimate=result.hits.estimate,
-                    min_pt=chain.options.findable_pt,
+                options, frame = chain.options, chain.header.detector.frame
+                truth = metrics.truth_of_hits(
+                    record, result.hits, frame, pileup, options.findable_layers, min_pt=options.findable_pt
                 )
-                score = metrics.score_tracks(truth, result.tracks.rows())
+                score = metrics.score_tracks(truth, result.tracks)
             totals.add(chain, result, record, reference, truth, score)
             yield ScoredEvent(result, record, len(reference), truth, score)
 

@@ -54,17 +54,8 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
     detector, hits, edges, tracks = header.detector, result.hits, result.edges, result.tracks
     truth = score = None
     if has_truth:
-        truth = metrics.event_truth(
-            record["clusters"],
-            record["particles"],
-            hits.layer,
-            min_layers=options.findable_layers,
-            frame=detector.frame,
-            cluster=hits.cluster,
-            estimate=hits.estimate,
-            min_pt=options.findable_pt,
-        )
-        score = metrics.score_tracks(truth, tracks.rows())
+        truth = chain.truth(record, result)
+        score = metrics.score_tracks(truth, tracks)
     searched = chain.reference_edges(result)
     of_track = np.full(len(hits), -1, dtype=np.int32)
     # Of a hit that tracks share, the best of them.

@@ -28,7 +28,7 @@ def straight(sample, search):
     scores = []
     for event in sample.events:
         edges = search(event.hits["mdn"])
-        scores.append(score_edges(event.truth, edges.source, edges.target))
+        scores.append(score_edges(event.truth, edges))
     found, wanted = (sum(getattr(s, name) for s in scores) for name in ("n_found", "n_wanted"))
     return sum(s.n_edges for s in scores) / len(scores), found / wanted
 

@@ -184,6 +184,8 @@ def test_defaults_of_heavy_functions_are_those_of_the_flags(command, module, nam
      ["train", "gnn", "x.root", "-o", "w.safetensors", "--epochs", "1", "--set", "epochs=2"],
      ["compress", "x.root", "--region", "barrel", "-o", "w.safetensors", "--lesson", "0.5"],
      ["simulate", "events", "--seed", "1", "-o", "x.root", "--set", "generate.pilup=1"],
+     ["display", "none.root"], ["beamspot", "none.root"], ["train", "shape", "none.root", "-o", "w.safetensors"],
+     ["train", "mdn", "none.root", "--region", "barrel", "-o", "w.safetensors"],
      ["simulate", "clusters", "--dataset", "2x", "-n", "1", "--seed", "1", "-o", "x.parquet"]],
 )  # fmt: skip
 def test_help_and_mistakes_are_answered_before_the_imports_that_take_seconds(words, tmp_path):
@@ -191,7 +193,7 @@ def test_help_and_mistakes_are_answered_before_the_imports_that_take_seconds(wor
         "import sys; from tracking.cli.main import main\n"
         "try: main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numba', 'scipy', 'sklearn', 'awkward', 'uproot', 'matplotlib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numba', 'scipy', 'sklearn', 'awkward', 'uproot', 'matplotlib', 'pandas', 'pyarrow'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run(

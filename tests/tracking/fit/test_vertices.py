@@ -13,9 +13,9 @@ from tracking.fit.vertices import (
     VertexOptions,
     Vertices,
     _clusters,
-    find_vertices,
     score_vertices,
     true_vertices,
+    vertices_along,
 )
 
 
@@ -33,7 +33,7 @@ def test_separate_vertices_are_found_with_the_precision_they_tell():
         true = np.arange(-60.0, 61.0, 12.0)
         z0, sigma, of = tracks_of(rng, true, rng.integers(8, 30, len(true)))
         options = VertexOptions(blur=1e-6)
-        found = find_vertices(z0, sigma, options)
+        found = vertices_along(z0, sigma, options)
         # A track alone in its tail may be at none, and two such ones at one of their own.
         near = np.abs(found.z[:, None] - true).argmin(axis=1)
         main = np.array(
@@ -55,7 +55,7 @@ def test_a_vertex_is_the_weighted_mean_of_its_tracks(seed, n, spread, min_tracks
     rng = np.random.default_rng(seed)
     z0, sigma = rng.normal(0, spread, n), np.exp(rng.normal(-2, 1.5, n))
     options = VertexOptions(min_tracks=min_tracks)
-    found = find_vertices(z0, sigma, options)
+    found = vertices_along(z0, sigma, options)
     assert found.label.shape == (n,)
     assert np.all(np.diff(found.z) > 0)
     for k in range(len(found)):
@@ -72,13 +72,13 @@ def test_a_vertex_is_the_weighted_mean_of_its_tracks(seed, n, spread, min_tracks
 def test_moved_mirrored_and_shuffled_tracks_give_the_same_vertices():
     rng = np.random.default_rng(12)
     z0, sigma, _ = tracks_of(rng, rng.normal(0, 50, 20), rng.integers(2, 20, 20))
-    found = find_vertices(z0, sigma)
+    found = vertices_along(z0, sigma)
     order = rng.permutation(len(z0))
-    shuffled = find_vertices(z0[order], sigma[order])
+    shuffled = vertices_along(z0[order], sigma[order])
     np.testing.assert_allclose(shuffled.z, found.z, atol=1e-9)
     np.testing.assert_array_equal(shuffled.label, found.label[order])
-    np.testing.assert_allclose(find_vertices(z0 + 7, sigma).z, found.z + 7, atol=1e-9)
-    np.testing.assert_allclose(find_vertices(-z0, sigma).z[::-1], -found.z, atol=1e-9)
+    np.testing.assert_allclose(vertices_along(z0 + 7, sigma).z, found.z + 7, atol=1e-9)
+    np.testing.assert_allclose(vertices_along(-z0, sigma).z[::-1], -found.z, atol=1e-9)
 
 
 @settings(max_examples=200, deadline=None)
@@ -103,21 +103,21 @@ def test_clusters_are_those_of_scikit_learn(places, gap, n_near):
 
 def test_neighbours_that_agree_are_one_and_others_are_two():
     z0, sigma = np.array([0.0, 0.01, 0.2, 0.21]), np.full(4, 0.1)
-    assert find_vertices(z0, sigma).n_tracks.tolist() == [4]
-    assert find_vertices(z0, np.full(4, 0.02)).n_tracks.tolist() == [2, 2]
+    assert vertices_along(z0, sigma).n_tracks.tolist() == [4]
+    assert vertices_along(z0, np.full(4, 0.02)).n_tracks.tolist() == [2, 2]
 
 
 def test_poorly_known_tracks_make_a_vertex_only_together():
     z0, sigma = np.array([5.0, 5.2, 5.3]), np.full(3, 0.3)
-    assert find_vertices(z0[:2], sigma[:2]).label.tolist() == [-1, -1]
-    assert find_vertices(z0, sigma).label.tolist() == [0, 0, 0]
+    assert vertices_along(z0[:2], sigma[:2]).label.tolist() == [-1, -1]
+    assert vertices_along(z0, sigma).label.tolist() == [0, 0, 0]
 
 
 def test_numbers_that_are_not_finite_are_at_no_vertex():
     z0, sigma = np.array([1.0, np.nan, 1.0, 1.0, np.inf]), np.array([0.05, 0.05, 0.05, np.inf, 0.05])
-    assert find_vertices(z0, sigma).label.tolist() == [0, -1, 0, -1, -1]
+    assert vertices_along(z0, sigma).label.tolist() == [0, -1, 0, -1, -1]
     for n in (0, 1):
-        none = find_vertices(np.zeros(n), np.full(n, 0.01))
+        none = vertices_along(np.zeros(n), np.full(n, 0.01))
         assert (len(none), none.label.tolist()) == (0, [-1] * n)
         assert none.sigma.shape == none.n_tracks.shape == (0,)
 

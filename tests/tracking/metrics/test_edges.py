@@ -19,7 +19,7 @@ def test_edge_score_is_that_of_straight_loops(seed):
     source, target = np.array(kept, dtype=np.int32).T
     labels = metrics.edge_labels(truth, source, target)
     assert labels.tolist() == [e in edges for e in kept]
-    score = metrics.score_edges(truth, source, target)
+    score = metrics.score_edges(truth, metrics.Ends(source, target))
     wanted = [e for e, who in edges.items() if findable & set(who)]
     soft = [e for e, who in edges.items() if max(momentum[w] for w in who) > 0.5]
     assert score == metrics.EdgeScore(
@@ -65,8 +65,10 @@ def test_an_edge_two_particles_made_belongs_to_the_stiffer():
 @pytest.mark.parametrize(("pt", "counted"), [(0.5, 0), (0.52, 1)])
 def test_an_edge_counts_as_soft_above_half_a_gev(pt, counted):
     truth = truth_of([[(7, 1.0, 0)], [(7, 1.0, 1)]], [(7, pt, 0, 0, 1.0)], [0, 1])
-    both = metrics.score_edges(truth, np.array([0], dtype=np.int32), np.array([1], dtype=np.int32))
-    none = metrics.score_edges(truth, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32))
+    both = metrics.score_edges(
+        truth, metrics.Ends(np.array([0], dtype=np.int32), np.array([1], dtype=np.int32))
+    )
+    none = metrics.score_edges(truth, metrics.Ends(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)))
     assert (both.n_wanted_0p5, both.n_found_0p5) == (counted, counted)
     assert (none.n_wanted_0p5, none.n_found_0p5) == (counted, 0)
 
@@ -93,7 +95,7 @@ def test_events_without_truth_entries_score_zero(event):
     assert truth.edges.shape == (0, 2)
     assert not np.any(truth.findable)
     none = np.zeros(0, dtype=np.int32)
-    assert metrics.score_edges(truth, none, none) == metrics.EdgeScore(0, 0, 0, 0, 0, 0)
+    assert metrics.score_edges(truth, metrics.Ends(none, none)) == metrics.EdgeScore(0, 0, 0, 0, 0, 0)
     assert metrics.score_tracks(truth, []).particle.shape == (0,)
     assert metrics.seed_efficiency(truth, np.zeros((0, 3), dtype=np.int32)).tolist() == [False] * len(
         event[1]

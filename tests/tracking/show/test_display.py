@@ -17,7 +17,7 @@ from tests.tracking.show.pages import EVENT, data_of
 from tracking.chain import Chain
 from tracking.cli.main import main
 from tracking.fit.vertices import VertexOptions
-from tracking.metrics import event_truth, score_edges, score_tracks
+from tracking.metrics import Ends, event_truth, score_edges, score_tracks
 from tracking.options import RunOptions
 from tracking.show.display import display_event
 
@@ -85,7 +85,7 @@ def test_edges_and_scores_are_the_chains(page, chain_result):
     assert told["n_kept_edges"] == np.sum(data["edges"]["score"] >= data["min_score"]) > 0
     truth = event_truth(record["clusters"], record["particles"], result.hits.layer)
     for name in ("edges", "window"):
-        score = score_edges(truth, data[name]["source"], data[name]["target"])
+        score = score_edges(truth, Ends(data[name]["source"], data[name]["target"]))
         assert data[name]["true"].sum() == score.n_true > 0
     assert len(data["window"]["source"]) == told["n_window_edges"]
     # pT of the circle through the beam line and both ends: r = 2 R sin(turn / 2), so the azimuths differ by

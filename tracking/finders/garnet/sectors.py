@@ -21,7 +21,7 @@ from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from tracking.finders.garnet.formats import INPUT, N_INPUTS
 from tracking.finders.garnet.options import SectorOptions
-from tracking.metrics import EventTruth, event_truth
+from tracking.metrics import EventTruth, truth_of_hits
 
 __all__ = ["Sectors", "cut_event", "joined", "sectors_of_file"]
 
@@ -126,10 +126,7 @@ def sectors_of_file(path: str | Path, vertices: int, options: SectorOptions) -> 
     for _, events in iterate(path, step=1):
         record = events[0]
         hits = estimated_hits(record["clusters"], header, estimator)
-        truth = event_truth(
-            record["clusters"], record["particles"], hits.layer, frame=header.detector.frame,
-            cluster=hits.cluster, estimate=hits.estimate,
-        )  # fmt: skip
+        truth = truth_of_hits(record, hits, header.detector.frame)
         yield [
             cut_event(hits, truth, header.field, vertices, options, k / options.rotations)
             for k in range(options.rotations)

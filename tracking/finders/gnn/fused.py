@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.threads import in_parts
+from smartpix.notebook import words_and_table
 from tracking.finders.gnn.fused_kernels import TILE, count_outside, run_network
 from tracking.finders.gnn.graph import Features
 from tracking.finders.gnn.network import InteractionNetwork
@@ -26,6 +27,7 @@ several blocks, one more axis in front.
 """
 
 
+@words_and_table
 @dataclass(frozen=True)
 class FusedInteractionNetwork:
     """An interaction network's weights in the order in which the kernels read them, standardisation and

@@ -29,7 +29,7 @@ from smartpix.io.checksums import checksum
 from smartpix.io.cluster_tables import opened
 from smartpix.networks.options import LARGEST_SEED
 from smartpix.networks.weights import checksum as description_checksum
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.provenance import origin
 from smartpix.schema import InputError, one_line, quoted
 from smartpix.tables import parquet_writer
@@ -78,7 +78,7 @@ _CONTENT = rules.fields(
 )  # fmt: skip
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class ToyFile:
     """Toy events as a file has them.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.networks.options import LARGEST_SEED
-from smartpix.notebook import one_line_and_table
+from smartpix.notebook import words_and_table
 from smartpix.schema import InputError, check
 from tracking.finders.trkx.options import ToyOptions, plane_ranges
 from tracking.finders.trkx.toy_kernels import fill_lines, fill_tracks
@@ -24,7 +24,7 @@ NO_LINE = -1.0
 """Parameters of lines that are not there, as in the published code."""
 
 
-@one_line_and_table
+@words_and_table
 @dataclass(frozen=True)
 class ToyEvents:
     """N toy events of P planes with W or W x W pixels.
