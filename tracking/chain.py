@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePath
 
 import awkward as ak
 import numpy as np
@@ -157,7 +158,7 @@ class Chain:
             "detector": next(iter(self.header.detector.in_words().values())),
             "field": f"{self.header.field:g} T along z",
             "estimates": f"{type(self.estimator).__name__}, clusters split: {'yes' if self.splitter is not None else 'no'}",
-            "graph": f"{options.graph} of quantile {options.cone.quantile:g}, network {options.gnn}, "
+            "graph": f"{options.graph} of quantile {options.cone.quantile:g}, network {PurePath(options.gnn).name}, "
             f"passes {', '.join(options.passes)}",
             "warnings": f"{len(self.warnings)}: {self.warnings[0]:.60}..." if self.warnings else "none",
         }
