@@ -362,7 +362,7 @@ def test_the_site_builds_without_a_warning(tmp_path):
 
 def test_the_training_example_of_the_notebooks_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "notebooks.md").read_text(), flags=re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", (DOCS / "notebooks.md").read_text(), flags=re.DOTALL))
     found = {}
     exec(compile(code, "notebooks.md", "exec"), found)
     assert set(found["mdn"].networks) == {"barrel", "endcap"}

@@ -48,6 +48,8 @@ def check_one_usable(paths: Sequence[Path]) -> None:
     """
     if any(path.is_file() for path in paths):
         return
+    if len(paths) == 1:
+        check_there(paths)
     from smartpix.io.events import open_events
 
     failed = {}

@@ -225,7 +225,7 @@ def test_a_path_is_no_header_and_a_name_no_estimator(files, chain):
     with pytest.raises(
         InputError, match=r"expected the header of a file, open_events\(path\)\.header, and got .*PosixPath"
     ):
-        Chain.for_header(open_events(files["toy"]), chain.options)
+        Chain.for_header(files["toy"], chain.options)
     (record,) = next(iterate(files["single"]))[1]
     with pytest.raises(InputError, match=r"estimator is 'mdn'; give choose_estimator\(header, 'mdn'\)"):
         estimate(record["clusters"], chain.header, "mdn")

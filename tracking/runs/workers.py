@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -123,9 +123,8 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     waiting = iter(units)
     running: dict[str, tuple[Future[bytes], Unit]] = {}
     ready = as_completed()
-    # Before they get work of ``tracking``: a folder of that name may be first on a worker's path.
     with suppress(OSError, TimeoutError):
-        client.register_worker_callbacks(partial(import_module, "smartpix"))
+        client.register_plugin(_imports_first())
     try:
         while True:
             n_units = PER_WORKER * max(1, _threads(client))
@@ -153,6 +152,22 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     finally:
         with suppress(OSError, TimeoutError):
             client.cancel([future for future, _ in running.values()])
+
+
+def _imports_first() -> Any:
+    """What has workers, those that come later too, import smartpix before they get work of ``tracking``: a folder
+    of that name may be first on their path.
+    """
+    from distributed import WorkerPlugin
+
+    # Inside a function, so that it is sent whole: a worker would look for its module in ``tracking``.
+    class ImportsFirst(WorkerPlugin):  # type: ignore[misc]
+        name = "smartpix"
+
+        def setup(self, worker: Any) -> None:
+            import_module("smartpix")
+
+    return ImportsFirst()
 
 
 def _threads(client: Client) -> int:

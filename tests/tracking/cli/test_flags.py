@@ -184,7 +184,7 @@ def test_defaults_of_heavy_functions_are_those_of_the_flags(command, module, nam
      ["train", "gnn", "x.root", "-o", "w.safetensors", "--epochs", "1", "--set", "epochs=2"],
      ["compress", "x.root", "--region", "barrel", "-o", "w.safetensors", "--lesson", "0.5"],
      ["simulate", "events", "--seed", "1", "-o", "x.root", "--set", "generate.pilup=1"],
-     ["display", "none.root"], ["beamspot", "none.root"], ["train", "shape", "none.root", "-o", "w.safetensors"],
+     ["run", "none.root"], ["display", "none.root"], ["beamspot", "none.root"], ["train", "shape", "none.root", "-o", "w.safetensors"],
      ["train", "mdn", "none.root", "--region", "barrel", "-o", "w.safetensors"],
      ["simulate", "clusters", "--dataset", "2x", "-n", "1", "--seed", "1", "-o", "x.parquet"]],
 )  # fmt: skip

@@ -41,6 +41,20 @@ def test_two_workers_give_the_bytes_of_one_process(copies, options, whole, whole
     assert not (tmp_path / "unfinished").exists()
 
 
+def test_workers_import_ours_before_they_get_work(copies, options, client, tmp_path):
+    """Sent whole: read where no module of ours is on the path, and a foreign one is."""
+    run_into(tmp_path / "out", copies, options, client)
+    plugins = client.run_on_scheduler(lambda dask_scheduler: dict(dask_scheduler.worker_plugins))
+    (tmp_path / "tracking.py").write_text("raise SystemExit('tracking of the user')\n")
+    (tmp_path / "sent").write_bytes(plugins["smartpix"])
+    code = "import pickle, sys; pickle.load(open('sent', 'rb')).setup(None); print(sys.modules['tracking'].__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == str(REPOSITORY / "tracking" / "__init__.py"), done.stderr
+
+
 def test_a_worker_killed_in_the_middle_loses_nothing(copies, options, whole, client, tmp_path):
     pids = client.run(os.getpid)
     assert len(set(pids.values())) == 2
