@@ -1,6 +1,7 @@
 """Functions take the objects that others give: events, hits, edges, tracks, helices, headers."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from seeding.seeds import find_seeds
 from smartpix.io.events import open_events, read_events
 from smartpix.layers import layer_pairs
 from smartpix.schema import InputError
-from tracking.chain import Chain
+from tracking.chain import MOST_DRAWN, Chain
 from tracking.fit.tracks import fit_tracks
 from tracking.fit.vertices import find_vertices, vertices_along
 from tracking.metrics import Ends, event_truth, score_edges, score_tracks
@@ -55,6 +56,17 @@ def test_functions_take_what_their_neighbours_return(files, chain):
     np.testing.assert_array_equal(helices[::2].d0, helices.d0[some])
     assert helices[0]["pt"] == pytest.approx(np.sin(helices.theta[0]) / abs(helices.qop[0]))
     assert np.sinh(helices.eta) == pytest.approx(1 / np.tan(helices.theta))
+
+
+def test_chain_and_event_are_a_few_lines_and_a_small_page(files, chain):
+    result = chain(next(read_events(files["toy"])))
+    for thing in (chain, result):
+        assert len(repr(thing).splitlines()) == 5
+        assert len(repr(thing)) < 500
+        assert len(thing._repr_html_()) < 30_000
+    # Each track is a line through its hits, in two pictures.
+    lines = "".join(re.findall(r'<path d="([^"]+)" stroke="#0072b2"', result._repr_html_()))
+    assert lines.count("M") == 2 * min(len(result.tracks), MOST_DRAWN)
 
 
 def same(one, other):
