@@ -63,6 +63,7 @@ def add_simulate(commands: Any) -> None:
         "--per-event", type=int, default=5000, metavar="N", help="crossings in each (default: %(default)s)"
     )
     option_flags(crossings, EVENTS.groups, "together", "distance", section="groups.")
+    option_flags(crossings, EVENTS.angles, "region", "max_eta", "cot_alpha", "cot_beta", section="angles.")
     crossings.set_defaults(command_function=_simulate_crossings)
     for parser in (events, crossings):
         _sensor_flags(parser)
