@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from smartpix.geometry import Detector
-from smartpix.layouts.named import GENERIC, NamedDetector
 from smartpix.schema import InputError
 from smartpix.simulate.field_map import FieldMap, read_field_map
 from smartpix.simulate.options import SimulateOptions
@@ -16,18 +15,7 @@ from smartpix.simulate.particles import Particles
 from smartpix.simulate.transport import Crossings, check_generic, transport
 from smartpix.simulate.transport_options import TransportOptions
 
-__all__ = ["carried", "chosen", "field_of", "through"]
-
-
-def through(detector: NamedDetector, options: SimulateOptions) -> SimulateOptions:
-    """The options with the material and the field that a detector brings, where it brings some."""
-    # The generic detector's material is the default, with which Fatras is chosen.
-    if detector.material is None or detector.name == GENERIC:
-        return options
-    transport = replace(options.transport, material=detector.material)
-    return replace(
-        options, transport=transport, field=options.field if detector.field is None else detector.field
-    )
+__all__ = ["carried", "chosen", "field_of"]
 
 
 def chosen(options: SimulateOptions, detector: Detector) -> tuple[SimulateOptions, str]:

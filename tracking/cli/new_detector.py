@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shlex
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from smartpix.schema import InputError
 from tracking.cli.flags import option_flags
 from tracking.cli.options import option_values
 from tracking.cli.output import json_flag, log, print_json
@@ -59,7 +53,7 @@ def _new_detector(options: argparse.Namespace) -> None:
     from smartpix.layouts.named import named_detector
     from tracking.guide.plan import decided, planned
     from tracking.guide.report import as_mappings, findings, report_text
-    from tracking.guide.steps import run_steps
+    from tracking.sequence import run_steps
 
     made = named_detector(options.detector)
     chosen, why = decided(made.detector, asked)
@@ -73,7 +67,7 @@ def _new_detector(options: argparse.Namespace) -> None:
         return
     folder = result_folder(options.output)
     log(f"events of {chosen.particles}: {why}")
-    results = run_steps(steps, folder, fingerprint(made.detector), _run, log)
+    results = run_steps(steps, folder, fingerprint(made.detector), log)
     found = findings(results, chosen)
     with replace_when_done(folder / REPORT) as beside:
         beside.write_text(report_text(made.name, steps, results, chosen), encoding="utf-8")
@@ -94,27 +88,3 @@ def _new_detector(options: argparse.Namespace) -> None:
             [*lines, f"{len(found) - len(wrong)} of {len(found)} are as they should be; {folder / REPORT}"]
         )
     )
-
-
-def _run(words: Sequence[str]) -> Mapping[str, Any]:
-    """Run one command of smartpix and return the result that it prints.
-
-    Raises:
-        InputError: it fails; it has said why.
-    """
-    # A process for each: what one leaves behind in memory is nothing to the next. -P: no folder of the user's is taken
-    # for a package of ours.
-    program = "import sys; from tracking.cli.main import main; sys.exit(main())"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", program, *words, "--json"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise InputError(
-            f"new-detector: `{shlex.join(['smartpix', *words])}` failed, as it says above; mend that, and the same "
-            "command goes on from there"
-        )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result

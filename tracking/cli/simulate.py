@@ -126,8 +126,7 @@ def simulation_through(
     Raises:
         InputError: an unknown detector, or options that cannot be.
     """
-    from smartpix.layouts.named import named_detector
-    from smartpix.simulate.engines import through
+    from smartpix.layouts.named import named_detector, through
 
     # Wrong values are told before the detector is made, which takes a while.
     from_mapping(base, values, "--set")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from smartpix.geometry import Detector
 from smartpix.layouts.named import NamedDetector
 from smartpix.schema import InputError
 from tracking.guide.options import GuideOptions
+from tracking.sequence import Step
 
-__all__ = ["Step", "decided", "planned"]
+__all__ = ["decided", "planned"]
 
 FEWEST_LAYERS = 3
 ENOUGH_LAYERS = 4
@@ -29,28 +29,6 @@ JUDGED = 4
 """Its entries."""
 SCREENING = 6
 """Epochs of the graph network's screening, as of the trainings of docs/detectors.md."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command of the sequence.
-
-    Attributes:
-        name: of the step.
-        why: what it is for, in one sentence.
-        words: of the command line, without ``smartpix`` and ``--json``.
-        outputs: files that it writes.
-    """
-
-    name: str
-    why: str
-    words: tuple[str, ...]
-    outputs: tuple[Path, ...]
-
-    @property
-    def command(self) -> str:
-        """As it is typed."""
-        return shlex.join(["smartpix", *self.words])
 
 
 def decided(detector: Detector, options: GuideOptions) -> tuple[GuideOptions, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from smartpix.schema import TARGETS
 from tracking.guide.options import GuideOptions
-from tracking.guide.plan import Step
+from tracking.sequence import Step
 
 __all__ = ["BARS", "Finding", "findings", "report_text"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from smartpix.schema import TARGETS
 from tracking.guide import GuideOptions, findings, report_text
-from tracking.guide.plan import Step
 from tracking.guide.report import BARS
+from tracking.sequence import Step
 
 JUDGED = {"pull_width": dict.fromkeys(TARGETS, 1.0), "coverage68": 0.683}
 GOOD = {

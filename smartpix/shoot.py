@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
-from smartpix.layouts.named import NamedDetector, named_detector
+from smartpix.layouts.named import NamedDetector, named_detector, through
 from smartpix.schema import InputError, check
-from smartpix.simulate.engines import carried, chosen, through
+from smartpix.simulate.engines import carried, chosen
 from smartpix.simulate.events import header, simulate_event
 from smartpix.simulate.generate import along
 from smartpix.simulate.options import PT_RANGE, GenerateOptions, SimulateOptions

@@ -9,8 +9,8 @@ from smartpix.layouts.make import Layout, make_layout
 from smartpix.layouts.options import Cylinder
 from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import InputError
+from smartpix.shoot import shoot
 from smartpix.simulate.options import SimulateOptions
-from smartpix.simulate.shoot import shoot
 from smartpix.simulate.transport_options import TransportOptions
 
 LAYOUT = Layout(

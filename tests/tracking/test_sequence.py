@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from smartpix.schema import InputError
-from tracking.guide.plan import Step
-from tracking.guide.steps import DONE, run_steps
+from tracking.sequence import DONE, Step, run_process, run_steps
 
 
 def steps(folder, second="b"):
@@ -31,7 +30,7 @@ class Runs:
 
 def ran(folder, plan, about="detector", fails=""):
     runs = Runs(folder, fails)
-    return run_steps(plan, folder, about, runs, lambda line: None), runs.ran
+    return run_steps(plan, folder, about, lambda line: None, runs), runs.ran
 
 
 def test_what_was_done_is_not_done_again(tmp_path):
@@ -66,5 +65,13 @@ def test_a_failure_leaves_what_is_done(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", '{"first": {"command": "x"}}'])
 def test_a_damaged_list_is_told(tmp_path, text):
     Path(tmp_path / DONE).write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=r"steps\.json: is not what smartpix new-detector wrote"):
+    with pytest.raises(InputError, match=r"steps\.json: is no list of steps"):
         ran(tmp_path, steps(tmp_path))
+
+
+def test_a_process_gives_what_it_prints_and_says_what_failed(capfd):
+    result = run_process(["detector", "telescope", "--no-checks"])
+    assert result["n_modules"] == 6
+    with pytest.raises(InputError, match="`smartpix detector nowhere` failed"):
+        run_process(["detector", "nowhere"])
+    assert "is not known and no file" in capfd.readouterr().err
