@@ -10,6 +10,7 @@ from tracking.cli.output import json_flag, log, print_json, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.streams import show
+from tracking.cli.study_smart_pixels import add_study_smart_pixels
 from tracking.cli.study_systematics import add_study_systematics
 from tracking.cli.study_trkx import add_study_trkx
 from tracking.cli.threads import set_threads
@@ -93,6 +94,7 @@ def add_study(commands: Any) -> None:
     front.set_defaults(command_function=_study_front)
     add_study_trkx(kinds)
     add_study_systematics(kinds)
+    add_study_smart_pixels(kinds)
     for parser in kinds.choices.values():
         parser.add_argument(
             "-o",
