@@ -16,8 +16,9 @@ from smartpix.layouts.options import Sensors
 from smartpix.layouts.presets import FIELDS, PRESETS
 from smartpix.material import Material
 from smartpix.schema import InputError, nearest, quoted
+from smartpix.simulate.options import SimulateOptions
 
-__all__ = ["GENERIC", "NAMES", "NamedDetector", "named_detector"]
+__all__ = ["GENERIC", "NAMES", "NamedDetector", "named_detector", "through"]
 
 GENERIC = "generic"
 NAMES = (GENERIC, *PRESETS)
@@ -81,6 +82,17 @@ def named_detector(name: str | Path, sensors: Mapping[str, Any] | None = None) -
         )
     layout = dataclasses.replace(layout, sensor=dataclasses.replace(layout.sensor, **sensors))
     return NamedDetector(text, make_layout(layout), layout.material, FIELDS.get(text))
+
+
+def through(detector: NamedDetector, options: SimulateOptions) -> SimulateOptions:
+    """The options with the material and the field that a detector brings, where it brings some."""
+    # The generic detector's material is the default, with which Fatras is chosen.
+    if detector.material is None or detector.name == GENERIC:
+        return options
+    transport = dataclasses.replace(options.transport, material=detector.material)
+    return dataclasses.replace(
+        options, transport=transport, field=options.field if detector.field is None else detector.field
+    )
 
 
 def _refuse(sensors: Mapping[str, Any], where: str) -> None:

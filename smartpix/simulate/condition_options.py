@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from smartpix.schema import check, check_ranges, check_types, one_of, ranged
+from smartpix.schema import REGIONS, check, check_ranges, check_types, one_of, ranged
 
-__all__ = ["GroupOptions", "RandomiseOptions"]
+__all__ = ["AngleOptions", "GroupOptions", "RandomiseOptions"]
 
 GROUP_SIZES = (1, 2, 3)
 DISTANCE_LAWS = ("logarithm", "area")
@@ -41,6 +41,44 @@ class GroupOptions:
         check(
             "simulate", "distance", self.distance, 1e-3 <= low <= high <= 100,
             "two values from 0.001 to 100 widths of a cluster, the lower first",
+        )  # fmt: skip
+
+
+STEEPEST = 20.0
+"""Slope beyond which a path in a sensor is longer than any cluster that is read."""
+
+
+@dataclass(frozen=True)
+class AngleOptions:
+    """Modules and directions of single crossings.
+
+    Estimates that are trained on a range of slopes are sharper in it, and wrong beyond it.
+
+    Attributes:
+        region: whose modules are crossed: ``all``, ``barrel`` or ``endcap``.
+        max_eta: of crossings of the barrel, whose pseudorapidity is uniform up to it.
+        cot_alpha, cot_beta: ranges of the local slopes along x and y, in which they are then uniform; both are given,
+            or none: broad.
+    """
+
+    region: str = one_of("all", ("all", *REGIONS))
+    max_eta: float = ranged(3.3, 0.1, 6.0)
+    cot_alpha: tuple[float, ...] = ()
+    cot_beta: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_types("angles", self)
+        check_ranges("angles", self)
+        for name in ("cot_alpha", "cot_beta"):
+            given = getattr(self, name)
+            good = len(given) == 2 and -STEEPEST <= given[0] < given[1] <= STEEPEST
+            check("angles", name, given, not given or good, (
+                f"none, or two values from {-STEEPEST:g} to {STEEPEST:g}, the lower first"
+            ))  # fmt: skip
+        # A broad slope belongs to a direction as a whole, of which the other one is a part.
+        check(
+            "angles", "cot_beta", self.cot_beta, bool(self.cot_alpha) == bool(self.cot_beta),
+            f"given with cot_alpha, which is {self.cot_alpha}, or both left out",
         )  # fmt: skip
 
 

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from smartpix.beam import BeamSpot
 from smartpix.geometry import Detector
 from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
+from smartpix.schema import InputError
 from smartpix.simulate.generate import collision_times, vertices
 from smartpix.simulate.groups import Groups, draw_groups
-from smartpix.simulate.options import GroupOptions
+from smartpix.simulate.options import AngleOptions, GroupOptions
 from smartpix.simulate.particles import Particles
 from smartpix.simulate.transport import Crossings
 
@@ -26,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 
 NOMINAL = BeamSpot()
 ALONE = GroupOptions()
-MAX_ETA = 3.3
+BROAD = AngleOptions()
 # At 172 mm a track of 0.48 GeV in 3.8 T crosses at 0.2 rad from the radius; tracks from the origin reach the
 # disks with tan(theta) up to 0.29. The sample goes well beyond both.
 AZIMUTH_WIDTH = 0.25
@@ -40,23 +41,27 @@ def broad_crossings(
     rng: np.random.Generator,
     beam_spot: BeamSpot = NOMINAL,
     groups: GroupOptions = ALONE,
+    angles: AngleOptions = BROAD,
 ) -> Crossings:
     """``n`` pions, each crossing one module at a random point.
 
-    Barrel: flat in the pseudorapidity of the direction up to 3.3, and around the radial direction a Student t
+    Barrel: flat in the pseudorapidity of the direction up to that of the options, and around the radial direction a Student t
     with 4 degrees of freedom of width 0.25 rad. End-caps: cot alpha and cot beta Student t of width 0.3 about
     0. Momenta are log-normal about 0.8 GeV. Each comes at the time at which a particle of its speed would,
-    straight from a point of the luminous region.
+    straight from a point of the luminous region. Slopes whose ranges are given are uniform in them instead.
 
     With groups several pions cross a module close together. Half of the groups fly alike and come from one
     collision, as in the core of a jet; each particle of the others has a direction and a collision of its own.
+
+    Raises:
+        InputError: the detector has no module in the region that is asked for.
     """
-    module = rng.integers(0, len(detector), n).astype(np.int32)
+    module = _modules(detector, angles.region, n, rng)
     half = np.stack([detector.half_x, detector.half_y], axis=1)[module]
     local = rng.uniform(-1, 1, (n, 2)) * half
     together = draw_groups(groups, n, rng)
     module, local = module[together.first], local[together.first]
-    direction = _directions(detector, module, detector.to_global(module, local), together, rng)
+    direction = _directions(detector, module, detector.to_global(module, local), together, angles, rng)
     if groups != ALONE:
         local = _placed(detector, module, local, direction, together, rng)
     point = detector.to_global(module, local)
@@ -82,17 +87,31 @@ def broad_crossings(
     )
 
 
+def _modules(detector: Detector, region: str, n: int, rng: np.random.Generator) -> npt.NDArray[np.int32]:
+    """(N,) rows of modules, each as likely."""
+    if region == "all":
+        return rng.integers(0, len(detector), n).astype(np.int32)
+    rows = np.flatnonzero(detector.barrel == (region == "barrel"))
+    if not len(rows):
+        other = "endcap" if region == "barrel" else "barrel"
+        raise InputError(
+            f"angles: region is {region} and all {len(detector)} modules are of the {other}; ask for that, or for all"
+        )
+    return np.asarray(rows[rng.integers(0, len(rows), n)], dtype=np.int32)
+
+
 def _directions(
     detector: Detector,
     module: npt.NDArray[np.int32],
     point: Floats,
     groups: Groups,
+    angles: AngleOptions,
     rng: np.random.Generator,
 ) -> Floats:
     """(N, 3) unit vectors."""
     n = len(module)
     azimuth = np.clip(AZIMUTH_WIDTH * rng.standard_t(DEGREES_OF_FREEDOM, n), -1.3, 1.3)
-    eta = rng.uniform(-MAX_ETA, MAX_ETA, n)
+    eta = rng.uniform(-angles.max_eta, angles.max_eta, n)
     cots = np.clip(ENDCAP_WIDTH * rng.standard_t(DEGREES_OF_FREEDOM, (n, 2)), -8, 8)
     if groups.options != ALONE:
         (azimuth, eta), cots = (
@@ -103,6 +122,11 @@ def _directions(
     barrel = np.stack([np.cos(azimuth), np.sin(azimuth), np.sinh(eta)], axis=1)
     endcap = detector.direction_to_global(module, np.column_stack([cots, np.ones(n)]))
     direction = np.where(detector.barrel[module][:, None], barrel, endcap)
+    if angles.cot_alpha:
+        ends = np.array([angles.cot_alpha, angles.cot_beta])
+        slopes = groups.directed(rng.uniform(ends[:, 0], ends[:, 1], (n, 2)), rng)
+        side = np.sign(detector.direction_to_local(module, direction)[:, 2:])
+        direction = detector.direction_to_global(module, side * np.column_stack([slopes, np.ones(n)]))
     return np.asarray(direction / np.linalg.norm(direction, axis=1)[:, None])
 
 

@@ -27,7 +27,13 @@ from smartpix.simulate.generate import collisions, conversions, displaced, gun
 from smartpix.simulate.induction import SLICE_NS, forget_tables
 from smartpix.simulate.jets import jets
 from smartpix.simulate.matrix import Signals, read_out
-from smartpix.simulate.options import GenerateOptions, GroupOptions, ReadoutOptions, SimulateOptions
+from smartpix.simulate.options import (
+    AngleOptions,
+    GenerateOptions,
+    GroupOptions,
+    ReadoutOptions,
+    SimulateOptions,
+)
 from smartpix.simulate.particle_beam import beam_of_particles, particle_beam
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.passages import Passages
@@ -106,6 +112,10 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
             "simulate: groups.together and groups.distance are of single crossings; leave them out, or use "
             "`smartpix simulate crossings`"
         )
+    if options.angles != AngleOptions():
+        raise InputError(
+            "simulate: angles are of single crossings; leave them out, or use `smartpix simulate crossings`"
+        )
     options, _ = chosen(options, detector)
     need_extras(generate, options.transport.engine == "fatras")
     return _simulated(detector, options, n_events, seed)
@@ -183,7 +193,9 @@ def _simulated_crossings(
     for event in range(n_events):
         rng = np.random.default_rng([seed, event, CROSSINGS])
         conditions = drawn_conditions(options, event, seed)
-        crossings = broad_crossings(detector, per_event, rng, conditions.beam_spot, conditions.groups)
+        crossings = broad_crossings(
+            detector, per_event, rng, conditions.beam_spot, conditions.groups, conditions.angles
+        )
         yield simulate_event(crossings, detector, conditions, event, seed)
         if conditions is not options:
             forget_tables()

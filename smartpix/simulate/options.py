@@ -11,7 +11,7 @@ import numpy.typing as npt
 from smartpix.beam import BeamSpot
 from smartpix.schema import InputError, check, check_field, check_ranges, check_types, one_of, ranged
 from smartpix.simulate.beam_options import KINDS, ParticleBeamOptions
-from smartpix.simulate.condition_options import GroupOptions, RandomiseOptions
+from smartpix.simulate.condition_options import AngleOptions, GroupOptions, RandomiseOptions
 from smartpix.simulate.radiation import check_fluence
 from smartpix.simulate.transport_options import TransportOptions
 
@@ -21,6 +21,7 @@ __all__ = [
     "PT_RANGE",
     "STANDARD_BEAM",
     "STANDARD_READOUT",
+    "AngleOptions",
     "GenerateOptions",
     "GroupOptions",
     "RandomiseOptions",
@@ -288,6 +289,7 @@ class SimulateOptions:
         readout: front-end.
         randomise: conditions that each event draws for itself.
         groups: particles close together, of single crossings alone.
+        angles: directions and modules of single crossings.
         field: solenoid field along z in T.
         bias: bias voltage for 100 um of thickness in V.
         depletion: full depletion voltage at 100 um in V; it grows with the square of the thickness.
@@ -304,6 +306,7 @@ class SimulateOptions:
     readout: ReadoutOptions = STANDARD_READOUT
     randomise: RandomiseOptions = field(default_factory=RandomiseOptions)
     groups: GroupOptions = field(default_factory=GroupOptions)
+    angles: AngleOptions = field(default_factory=AngleOptions)
     field: float = 3.8
     bias: float = 100.0
     depletion: float = 7.7

@@ -101,12 +101,15 @@ def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
         axes,
     ):
         for row, region in zip(axes, regions, strict=True):
+            shown = {e: colour for e, colour in COLOURS.items() if (region, e) in arrays}
+            # Those of cluster shapes, where both are there.
+            widest = arrays[(region, list(shown)[-1])]
             for k, (axis, name) in enumerate(zip(row, TARGETS, strict=True)):
                 unit, scale = ("", 1.0) if pulls else UNITS[name]
                 reach = 4.0
                 if not pulls:
-                    reach = 1.3 * float(np.percentile(np.abs(arrays[(region, "shape")][0][:, k] * scale), 95))
-                for estimator, colour in COLOURS.items():
+                    reach = 1.3 * float(np.percentile(np.abs(widest[0][:, k] * scale), 95))
+                for estimator, colour in shown.items():
                     values = arrays[(region, estimator)][1 if pulls else 0][:, k] * scale
                     width = f"68 % within {half_width(values):.3g}{' ' + unit if unit else ''}"
                     histogram = hist.Hist.new.Reg(60, -reach, reach).Double().fill(values)

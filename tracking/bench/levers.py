@@ -213,12 +213,12 @@ def _train(setting: Setting, clusters: ClusterSet, options: StudyOptions) -> dic
     }
 
 
-def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) -> dict[str, Any]:
+def pull_study(files: Sequence[str | Path], mdn: tuple[str, str] | None, shape: str | None) -> dict[str, Any]:
     """Residuals and pulls of the networks, with the cluster-shape estimates beside them, on simulated events.
 
     Args:
         files: event files with truth.
-        mdn: weights for barrel and end-caps; shape: of the cluster-shape estimates.
+        mdn: weights for barrel and end-caps; shape: of the cluster-shape estimates. None: without them.
 
     Returns:
         By region (``barrel``, ``endcap``) and estimator (``mdn``, ``shape``) the output of
@@ -228,10 +228,11 @@ def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) ->
     Raises:
         InputError: a file has no truth, lacks slices or is of another sensor than the weights.
     """
-    estimators: dict[str, MdnEstimator | ShapeEstimator] = {
-        "mdn": MdnEstimator.load(*mdn),
-        "shape": ShapeEstimator.load(shape),
-    }
+    estimators: dict[str, MdnEstimator | ShapeEstimator] = {}
+    if mdn is not None:
+        estimators["mdn"] = MdnEstimator.load(*mdn)
+    if shape is not None:
+        estimators["shape"] = ShapeEstimator.load(shape)
     for file in files:
         _check_fits(open_events(file), estimators)
     parts: dict[tuple[str, str], list[tuple[Floats, ...]]] = {}
@@ -243,7 +244,7 @@ def pull_study(files: Sequence[str | Path], mdn: tuple[str, str], shape: str) ->
         detector = opened.header.detector
         barrel = detector.barrel[ak.to_numpy(clusters["module_index"])]
         estimates = {name: e.predict(flatten(clusters, e.slices), detector) for name, e in estimators.items()}
-        pixels = flatten(clusters, estimators["mdn"].slices)
+        pixels = flatten(clusters, opened.header.slices[-1:])
         spanned = cluster_shapes(
             pixels.first, pixels.counts, pixels.row, pixels.column, pixels.charge[:, -1].astype(np.float64)
         )[:, 1:]

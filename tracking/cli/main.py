@@ -21,6 +21,7 @@ from tracking.cli.detector import add_detector
 from tracking.cli.display import add_display
 from tracking.cli.doctor import add_doctor
 from tracking.cli.export import add_export
+from tracking.cli.new_detector import add_new_detector
 from tracking.cli.output import json_flag, log, logged, print_result
 from tracking.cli.parser import Parser, named_path, parse, subcommands
 from tracking.cli.run import add_run
@@ -126,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     add_convert(commands)
 
     add_detector(commands)
+    add_new_detector(commands)
     add_completion(commands, smartpix)
     return smartpix
 

@@ -63,6 +63,7 @@ def add_simulate(commands: Any) -> None:
         "--per-event", type=int, default=5000, metavar="N", help="crossings in each (default: %(default)s)"
     )
     option_flags(crossings, EVENTS.groups, "together", "distance", section="groups.")
+    option_flags(crossings, EVENTS.angles, "region", "max_eta", "cot_alpha", "cot_beta", section="angles.")
     crossings.set_defaults(command_function=_simulate_crossings)
     for parser in (events, crossings):
         _sensor_flags(parser)
@@ -125,15 +126,12 @@ def simulation_through(
     Raises:
         InputError: an unknown detector, or options that cannot be.
     """
-    from smartpix.layouts.named import GENERIC, named_detector
+    from smartpix.layouts.named import named_detector, through
 
-    simulation: SimulateOptions = from_mapping(base, values, "--set")
+    # Wrong values are told before the detector is made, which takes a while.
+    from_mapping(base, values, "--set")
     made = named_detector(name, sensors)
-    # The generic detector's material is the default, with which Fatras is chosen.
-    if made.material is not None and made.name != GENERIC:
-        transport = replace(base.transport, material=made.material)
-        field = base.field if made.field is None else made.field
-        simulation = from_mapping(replace(base, transport=transport, field=field), values, "--set")
+    simulation: SimulateOptions = from_mapping(through(made, base), values, "--set")
     return made.detector, simulation
 
 

@@ -10,11 +10,16 @@ from tracking.cli.output import json_flag, log, print_json, print_result
 from tracking.cli.parser import named_path, subcommands
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.streams import show
+from tracking.cli.study_smart_pixels import add_study_smart_pixels
 from tracking.cli.study_systematics import add_study_systematics
 from tracking.cli.study_trkx import add_study_trkx
 from tracking.cli.threads import set_threads
 
 __all__ = ["add_study"]
+
+
+PULLS = {"mdn_barrel": "mdn-barrel", "mdn_endcap": "mdn-endcap", "shape": "shape-50x12.5x100"}
+"""Weights that ``study pull`` judges."""
 
 
 def add_study(commands: Any) -> None:
@@ -46,11 +51,22 @@ def add_study(commands: Any) -> None:
         lever.set_defaults(command_function=_study_levers, study=name)
     pull = kinds.add_parser("pull",
     help="residuals and pulls of the networks, cluster-shape estimates beside them", description=(
-        "Residuals and pulls of the shipped networks on simulated events, with the cluster-shape estimates "
-        "as a cross-check."
+        "Residuals and pulls of the networks on simulated events, with the cluster-shape estimates as a "
+        "cross-check; the shipped ones, or others for another sensor."
     ))  # fmt: skip
     pull.add_argument(
         "files", nargs="*", type=named_path, metavar="FILE", help="default: the embedded sample"
+    )
+    for name, flag in (("mdn_barrel", "--mdn-barrel"), ("mdn_endcap", "--mdn-endcap"), ("shape", "--shape")):
+        pull.add_argument(
+            flag,
+            default=PULLS[name],
+            metavar="WEIGHTS",
+            dest=name,
+            help="by name or path (default: %(default)s)",
+        )
+    pull.add_argument(
+        "--only", choices=("mdn", "shape"), help="judge these alone; of the others no weights are needed"
     )
     pull.set_defaults(command_function=_study_pull)
     angle = kinds.add_parser("angle-pt", help="what one layer's beta tells about pT", description=(
@@ -78,6 +94,7 @@ def add_study(commands: Any) -> None:
     front.set_defaults(command_function=_study_front)
     add_study_trkx(kinds)
     add_study_systematics(kinds)
+    add_study_smart_pixels(kinds)
     for parser in kinds.choices.values():
         parser.add_argument(
             "-o",
@@ -117,7 +134,9 @@ def _study_pull(options: argparse.Namespace) -> None:
 
     folder = result_folder(options.output)
     result = pull_study(
-        options.files or [data_path("sample.root")], ("mdn-barrel", "mdn-endcap"), "shape-50x12.5x100"
+        options.files or [data_path("sample.root")],
+        None if options.only == "shape" else (options.mdn_barrel, options.mdn_endcap),
+        None if options.only == "mdn" else options.shape,
     )
     plot_pulls(folder / "residuals.png", result, pulls=False)
     plot_pulls(folder / "pulls.png", result, pulls=True)

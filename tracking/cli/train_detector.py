@@ -57,6 +57,11 @@ def detector_flags(parser: Any) -> None:
     own.add_argument(
         "--crossings", type=int, default=150_000, metavar="N", help="in the sample (default: %(default)s)"
     )
+    for name in ("alpha", "beta"):
+        own.add_argument(
+            f"--cot-{name}", type=float, nargs=2, default=(), metavar=("LOW", "HIGH"),
+            help=f"range of cot {name} of the sample, in which it is uniform (default: broad)",
+        )  # fmt: skip
     own.add_argument(
         "--seed", type=int, default=1, metavar="N", help="seed of the sample (default: %(default)s)"
     )
@@ -84,7 +89,10 @@ def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
     from smartpix.simulate.events import header, simulate_crossings
 
     check_output(options.output)
-    values = {} if options.own_field is None else {"field": options.own_field}
+    slopes = {"cot_alpha": tuple(options.cot_alpha), "cot_beta": tuple(options.cot_beta)}
+    values: dict[str, Any] = {"angles": {name: ends for name, ends in slopes.items() if ends}}
+    if options.own_field is not None:
+        values["field"] = options.own_field
     detector, simulation = simulation_through(options.detector, _base(options.detector), values)
     n_events = -(-options.crossings // PER_EVENT)
     path = options.output.with_suffix(".crossings.root")
@@ -117,7 +125,9 @@ def _base(name: str) -> SimulateOptions:
     if not isinstance(told, Mapping):
         log(f"warning: {name} does not say how it was read out; the sample has the standard readout")
         return base
-    kept = {k: v for k, v in told.items() if k not in ("generate", "transport", "groups", "randomise")}
+    kept = {
+        k: v for k, v in told.items() if k not in ("generate", "transport", "groups", "angles", "randomise")
+    }
     # What its beam was does not matter to single crossings, but the spread of their times does.
     times = {"sigma_t": told.get("beam_spot", {}).get("sigma_t", base.beam_spot.sigma_t)}
     known: SimulateOptions = from_mapping(base, {**kept, "beam_spot": times}, f"{name}: options")

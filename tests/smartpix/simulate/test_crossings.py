@@ -5,10 +5,12 @@ import pytest
 from scipy import stats
 
 from smartpix.beam import BeamSpot
+from smartpix.geometry import Detector
+from smartpix.schema import InputError
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.generate import vertices
 from smartpix.simulate.groups import draw_groups
-from smartpix.simulate.options import STANDARD_BEAM, GroupOptions
+from smartpix.simulate.options import STANDARD_BEAM, AngleOptions, GroupOptions
 from tests.helpers import embedded_detector
 
 
@@ -145,3 +147,40 @@ def test_single_crossings_take_their_random_numbers_as_they_always_did(beam):
         vertex = vertices(beam, 2000, rng)
         flight = np.linalg.norm(point - vertex, axis=1) / found.beta / 299.792458
         np.testing.assert_allclose(found.time, rng.normal(0, 0.18, 2000) + flight)
+
+
+def test_slopes_are_uniform_in_the_ranges_that_are_given():
+    detector = embedded_detector()
+    angles = AngleOptions(region="endcap", cot_alpha=(-0.2, 0.4), cot_beta=(0.1, 0.3))
+    crossings = broad_crossings(detector, 20_000, np.random.default_rng(2), angles=angles)
+    assert not detector.barrel[crossings.module].any()
+    direction = detector.direction_to_local(crossings.module, crossings.momentum)
+    cot = direction[:, :2] / direction[:, 2:]
+    assert stats.kstest(cot[:, 0], stats.uniform(-0.2, 0.6).cdf).pvalue > 1e-3
+    assert stats.kstest(cot[:, 1], stats.uniform(0.1, 0.2).cdf).pvalue > 1e-3
+
+
+def test_groups_fly_alike_in_the_ranges_too_and_all_outwards():
+    detector = embedded_detector()
+    angles = AngleOptions(region="barrel", cot_alpha=(-3.0, 3.0), cot_beta=(-0.5, 0.5))
+    groups = GroupOptions(together=(2,))
+    crossings = broad_crossings(detector, 4000, np.random.default_rng(3), groups=groups, angles=angles)
+    direction = detector.direction_to_local(crossings.module, crossings.momentum)
+    assert np.mean(direction[:, 2] > 0) > 0.98
+    cot = (direction[:, :2] / direction[:, 2:]).reshape(-1, 2, 2)
+    near = np.abs(cot[:, 0] - cot[:, 1]).max(axis=1) < 0.1
+    # Half of the groups fly alike, and hardly any of the others by chance.
+    assert 0.4 < near.mean() < 0.6
+
+
+def test_a_region_without_modules_and_ranges_that_cannot_be_are_told():
+    detector = embedded_detector()
+    barrel = detector.barrel
+    alone = Detector({name: column[barrel] for name, column in detector.columns.items()})
+    with pytest.raises(InputError, match="region is endcap and all"):
+        broad_crossings(alone, 10, np.random.default_rng(1), angles=AngleOptions(region="endcap"))
+    for wrong in ((0.3, 0.1), (0.1,), (-30.0, 0.0)):
+        with pytest.raises(InputError, match="cot_beta"):
+            AngleOptions(cot_alpha=(0.0, 1.0), cot_beta=wrong)
+    with pytest.raises(InputError, match="given with cot_alpha"):
+        AngleOptions(cot_beta=(0.0, 1.0))

@@ -1,0 +1,109 @@
+"""Figures of ``smartpix study smart-pixels``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracking.bench.smart_pixels_table import settings
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
+
+__all__ = ["plot_bits", "plot_levers"]
+
+WIDTHS = {
+    "y_um": ("y", BLUE, "o"), "cot_alpha": (r"cot $\alpha$", ORANGE, "s"), "cot_beta": (r"cot $\beta$", GREEN, "^"),
+}  # fmt: skip
+SHIFT = 0.12
+"""Of one series from the next, so that none hides another."""
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, "black")
+
+
+def plot_levers(path: Path, result: Mapping[str, Any]) -> None:
+    """What each lever does to the estimates' errors (beside those of the base), to the reduction, and to tracks."""
+    levers = result["levers"]
+    options = result["options"]
+    with figure(path, nrows=3, ncols=len(levers), figsize=(3.6 * len(levers), 10.5), sharey="row") as (
+        whole,
+        axes,
+    ):
+        whole.suptitle(
+            f"Simulation, {options['events']} events of pile-up {options['pileup']}; base {result['base']}".replace(
+                "um", "µm"
+            ),
+            fontsize=15,
+        )
+        for column, (lever, of_lever) in zip(axes.T, levers.items(), strict=True):
+            labels, places = list(of_lever), np.arange(len(of_lever))
+            base = result["link"]["pixels"]["half_width_68"]
+            for k, (name, (shown, colour, marker)) in enumerate(WIDTHS.items()):
+                ratio = [n["half_width_68"][name] / base[name] for n in of_lever.values()]
+                column[0].plot(
+                    places + SHIFT * (k - 1), ratio, color=colour, marker=marker, ls=":", label=shown
+                )
+            column[0].axhline(1, color=GREY, lw=1)
+            column[1].plot(
+                places, [n["reduction"] for n in of_lever.values()], color=BLUE, marker="o", ls=":"
+            )
+            lost = np.array([1 - n["track_efficiency"] for n in of_lever.values()])
+            ends = np.array([n["track_efficiency_interval"] for n in of_lever.values()])
+            column[2].errorbar(
+                places - SHIFT / 2, lost, yerr=[lost - (1 - ends[:, 1]), (1 - ends[:, 0]) - lost], color=BLUE,
+                marker="o", ls="none", label="particles lost",
+            )  # fmt: skip
+            column[2].plot(
+                places + SHIFT / 2, [n["fake_rate"] for n in of_lever.values()], color=RED, marker="v", ls="none",
+                label="fakes",
+            )  # fmt: skip
+            for axis in column:
+                axis.set_xticks(places, labels)
+                axis.set_xlim(-0.5, len(places) - 0.5)
+                axis.minorticks_off()
+            column[2].set_xlabel(lever, fontsize=14)
+        for axis, label in zip(
+            axes[:, 0], ("half width / that of the base", "reduction", "share"), strict=True
+        ):
+            axis.set_ylabel(label, fontsize=14)
+            axis.set_ylim(0, None)
+        for axis in (axes[0, 0], axes[2, 0]):
+            axis.legend(fontsize=11)
+
+
+def plot_bits(path: Path, result: Mapping[str, Any]) -> None:
+    """Reduction against the bits of a cluster, of all settings."""
+    options = result["options"]
+    with figure(path, figsize=(9, 6.5)) as (_, axis):
+        levers = list(dict.fromkeys(lever for lever, _, _ in settings(result)))
+        for lever, colour, marker in zip(levers, COLOURS, "os^vDP", strict=True):
+            rows = [
+                (label, n) for of, label, n in settings(result) if of == lever and "bits_per_cluster" in n
+            ]
+            axis.plot(
+                [n["bits_per_cluster"] for _, n in rows], [n["reduction"] for _, n in rows], color=colour, marker=marker,
+                ls=":", label=lever,
+            )  # fmt: skip
+            for label, n in rows:
+                if n is not result["link"]["pixels"]:
+                    axis.annotate(
+                        label.removesuffix(" a number"), (n["bits_per_cluster"], n["reduction"]), fontsize=10,
+                        color=colour, xytext=(5, 4), textcoords="offset points",
+                    )  # fmt: skip
+        base = result["link"]["pixels"]
+        axis.plot(
+            base["bits_per_cluster"],
+            base["reduction"],
+            color="black",
+            marker="*",
+            ms=16,
+            ls="none",
+            label="base",
+        )
+        axis.set_xlabel("bits of a cluster, without its place on the module")
+        axis.set_ylabel("reduction of edges")
+        axis.set_title(
+            f"Simulation, {options['events']} events of pile-up {options['pileup']}", fontsize=13, loc="left"
+        )
+        axis.set_ylim(0, 1.1 * axis.get_ylim()[1])
+        axis.legend(fontsize=11)
