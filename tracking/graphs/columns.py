@@ -28,7 +28,7 @@ CONE_FEATURES = (
     "chi2", "pull_cot_alpha_source", "pull_cot_beta_source", "pull_cot_alpha_target", "pull_cot_beta_target",
     "curvature", "cot_theta", "z0",
 )  # fmt: skip
-"""What the search knows of an edge; of the window's edges chi2 and pulls are 0."""
+"""What the search knows of an edge; of the window's edges the pulls are 0."""
 
 UNITS = {
     "r": "mm", "phi": "rad", "z": "mm", "eta_rz": "", "u": "1/mm", "v": "1/mm", "cot_alpha": "", "cot_beta": "",

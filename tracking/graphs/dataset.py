@@ -57,7 +57,7 @@ class GraphDataset(Dataset):  # type: ignore[misc]
 
     def len(self) -> int:
         """Number of graphs."""
-        return len(self.manifest["events"])
+        return len(self.manifest["graphs"])
 
     def get(self, idx: int) -> Data:
         """The graph of a row of the manifest.
@@ -65,7 +65,7 @@ class GraphDataset(Dataset):  # type: ignore[misc]
         Raises:
             InputError: its file is missing or damaged.
         """
-        columns = read_graph(self.folder / self.manifest["events"][idx]["file"])
+        columns = read_graph(self.folder / self.manifest["graphs"][idx]["file"])
         n_hits = len(columns["hit_id"])
         kept: dict[str, Any] = {
             name: torch.from_numpy(values)

@@ -97,7 +97,7 @@ def export_graphs(
         left = [unit for unit in units if unit.key not in done]
         _run(output, left, _outcomes(task, left, jobs, client), done)
         rows = [row for unit in units for row in done[unit.key]]
-        manifest = made_of | {"fields": _fields(options.naming, plan.has_truth), "events": rows}
+        manifest = made_of | {"fields": _fields(options.naming, plan.has_truth), "graphs": rows}
         store_text(output / f"{MANIFEST}.new", json.dumps(manifest, indent=1) + "\n")
         (output / f"{MANIFEST}.new").replace(output / MANIFEST)
         (output / JOURNAL).unlink(missing_ok=True)
@@ -163,7 +163,7 @@ def _done_before(output: Path, made_of: Mapping[str, Any]) -> dict[str, Rows] | 
         found = read_manifest(output)
         if {name: found.get(name) for name in made_of} != made_of:
             raise InputError(other)
-        if all((output / row["file"]).is_file() for row in found["events"]):
+        if all((output / row["file"]).is_file() for row in found["graphs"]):
             return None
         (output / JOURNAL).unlink(missing_ok=True)
     journal = output / JOURNAL
@@ -239,7 +239,7 @@ def _fields(naming: str, has_truth: bool) -> dict[str, str]:
 
 
 def _summary(output: Path, manifest: Mapping[str, Any], written: int) -> dict[str, Any]:
-    rows = manifest["events"]
+    rows = manifest["graphs"]
     sums = {
         name: sum(row[name] for row in rows) for name in ("hits", "edges", "true_edges") if name in rows[0]
     }

@@ -21,7 +21,7 @@ _RULE = fields(
         "kind": text("smartpix graphs"), "version": whole(VERSION, VERSION), "format": text(*FORMATS),
         "naming": text(),
         "sources": items(fields({"file": text(), "first": whole(0, _MOST), "events": whole(0, _MOST)})),
-        "events": items(fields({"file": text(), "event": whole(-_MOST, _MOST)}, more=True)),
+        "graphs": items(fields({"file": text(), "event": whole(-_MOST, _MOST)}, more=True)),
         "provenance": fields({}, more=True),
     },
     more=True,

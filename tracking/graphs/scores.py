@@ -150,7 +150,7 @@ def evaluate_scores(
     """
     manifest, totals, chain = read_manifest(folder), Totals(), None
     with Sources() as sources:
-        for row in manifest["events"][events]:
+        for row in manifest["graphs"][events]:
             number = int(row["file"].removeprefix("event").partition(".")[0])
             source = next(s for s in reversed(manifest["sources"]) if s["first"] <= number)
             reader = sources.reader(source["file"])
