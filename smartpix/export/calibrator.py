@@ -249,7 +249,8 @@ class Calibrator(nn.Module):
         covariance = factor @ factor.transpose(1, 2)
         if self.is_calibrated:
             zero = torch.zeros_like(mean[:, :2])
-            covariance = covariance + torch.diag_embed(torch.cat([tables.added[module], zero], dim=1))
+            added = torch.cat([tables.added[module], zero], dim=1)
+            covariance = covariance + added[:, :, None] * torch.eye(4, dtype=torch.float64)
         bad = ~torch.isfinite(charges).flatten(1).all(dim=1)
         return mean, covariance, truncated | bad
 
@@ -293,7 +294,7 @@ def write_onnx(
     with replace_when_done(path) as beside, warnings.catch_warnings():
         # As for the graph network: a tracer that knows no clusters' number.
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", category=Warning, module=r"torch\.")
         torch.onnx.export(
             module.eval(), tensors, str(beside), dynamo=False, opset_version=OPSET, input_names=list(example),
             output_names=list(outputs),

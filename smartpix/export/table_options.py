@@ -20,7 +20,7 @@ class ErrorTableOptions:
         source: what positions are compared with: ``truth``, of simulated files, or ``estimates``, of any.
         columns: largest number of columns with an entry of its own.
         rows: largest number of rows with an entry of its own.
-        charges: bins of charge, of even numbers of a region's clusters; 1: none.
+        charges: bins of charge, by quantiles of a region's clusters; 1: none.
         least: with fewer clusters than this a bin has no entry, and the entry of all charges stands for it.
     """
 

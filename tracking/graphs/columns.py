@@ -42,7 +42,7 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} ({UNITS[name]})" if UNITS.get(name) else name for name in names)
 
 
-_BOTH: Mapping[str, str] = {
+_BOTH: dict[str, str] = {
     "edge_index": "(2, E) rows of the hits, inner first",
     "hit_id": "(N,) of the clusters, as in the event file; a merged cluster may give several hits",
     "next_hit": "(N,) row of the next hit of its particle, -1: none",

@@ -83,7 +83,7 @@ def _read_pyg(path: Path) -> Columns:
 
 def _write_npz(path: Path, columns: Columns) -> None:
     with path.open("wb") as stream:
-        np.savez(stream, **columns)
+        np.savez(stream, allow_pickle=False, **columns)
 
 
 def _read_npz(path: Path) -> Columns:

@@ -83,8 +83,8 @@ def on_processes(task: GraphTask, units: Iterable[Unit], jobs: int) -> Iterator[
         InputError: as :func:`write_unit`, or a process died.
     """
     if jobs == 1:
-        for unit in units:
-            yield unit, write_unit(task, unit)
+        for one in units:
+            yield one, write_unit(task, one)
         return
     waiting = iter(units)
     running: dict[Future[Rows], Unit] = {}

@@ -29,7 +29,9 @@ def test_every_field_is_told_and_those_of_truth_are_left_out_without(chain, reco
 
 def test_labels_are_those_of_a_straight_loop(chain, record):
     columns, hits, edges = event_columns(chain, record, True)
-    made_by = [{t["particle_id"] for t in c["truth"] if t["share"] >= 0.1} for c in ak.to_list(record["clusters"])]
+    made_by = [
+        {t["particle_id"] for t in c["truth"] if t["share"] >= 0.1} for c in ak.to_list(record["clusters"])
+    ]
     pt = {p["particle_id"]: np.hypot(p["px"], p["py"]) for p in ak.to_list(record["particles"])}
     true = [tuple(edge) for edge in truth_of(chain, record, hits).edges.tolist()]
     assert [tuple(edge) for edge in columns["true_edge_index"].T.tolist()] == true

@@ -28,7 +28,7 @@ from tracking.runs.driver import run
 from tracking.runs.outputs import EXTRA
 from tracking.runs.part import packed
 from tracking.runs.sources import Sources
-from tracking.runs.workers import DASK_TRIM, chain_of, _run_on_worker, packed_chain
+from tracking.runs.workers import DASK_TRIM, _run_on_worker, chain_of, packed_chain
 
 pytest.importorskip("distributed")
 
