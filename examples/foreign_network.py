@@ -93,7 +93,7 @@ def train(dataset, epochs, seed=1, report=print):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total, n_edges = total + float(loss) * len(logits), n_edges + len(logits)
+            total, n_edges = total + float(loss.detach()) * len(logits), n_edges + len(logits)
         decay.step()
         report(f"epoch {epoch + 1}: loss {total / max(n_edges, 1):.4f}")
     return network.eval()
