@@ -103,7 +103,9 @@ def scores_of(network):
     """The scores of a graph's edges, from the fields of its file."""
 
     def score(graph):
-        fields = {name: torch.from_numpy(graph[name]) for name in ("x", "edge_index", "edge_attr", "edge_cone")}
+        fields = {
+            name: torch.from_numpy(graph[name]) for name in ("x", "edge_index", "edge_attr", "edge_cone")
+        }
         with torch.no_grad():
             edges = torch.cat([fields["edge_attr"], fields["edge_cone"]], dim=1)
             return torch.sigmoid(network(fields["x"], fields["edge_index"], edges)).numpy()
@@ -125,7 +127,11 @@ def main(arguments=None):
     kept = ("n_events", "n_findable", "n_tracks", "track_efficiency", "fake_rate", "duplicate_rate")
     result = {"parameters": sum(p.numel() for p in network.parameters()), "trained_on": n_train}
     result |= {name: found[name] for name in kept}
-    print(json.dumps(result) if options.json else "\n".join(f"{name}: {value}" for name, value in result.items()))
+    print(
+        json.dumps(result)
+        if options.json
+        else "\n".join(f"{name}: {value}" for name, value in result.items())
+    )
     return result
 
 

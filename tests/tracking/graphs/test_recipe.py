@@ -19,7 +19,9 @@ def test_a_foreign_network_learns_and_its_scores_make_tracks(folder, capsys, mon
     result = recipe.main([str(folder), "--epochs", "25", "--json"])
     captured = capsys.readouterr()
     assert json.loads(captured.out) == result
-    losses = [float(line.rpartition(" ")[2]) for line in captured.err.splitlines() if line.startswith("epoch")]
+    losses = [
+        float(line.rpartition(" ")[2]) for line in captured.err.splitlines() if line.startswith("epoch")
+    ]
     assert losses[-1] < 0.4 * losses[0]
     assert (result["n_events"], result["trained_on"]) == (1, 3)
     assert result["track_efficiency"] > 0.7
