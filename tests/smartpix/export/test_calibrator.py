@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import json
 
@@ -23,6 +24,7 @@ from smartpix.networks.modules import build
 from smartpix.networks.options import NetworkOptions
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.shipped import data_path
+from tests.helpers import REPOSITORY
 from tracking.cli.main import main
 
 pytest.importorskip("onnx")
@@ -202,6 +204,22 @@ def test_rows_of_acts_give_our_estimates_in_its_frame(clusters, estimator, heade
     other[0, N_CELLS] = 99
     (kept,) = run(tmp_path / "acts.onnx", {"measurement": other})
     np.testing.assert_array_equal(kept[0, 1:], other[0, N_CELLS + 4 :])
+
+
+def test_the_example_makes_the_inputs_by_itself_and_pulls_are_of_unit_size(graph, clusters, header, capsys):
+    spec = importlib.util.spec_from_file_location("example", REPOSITORY / "examples" / "onnx_calibrator.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    by_hand, ours = (
+        example.inputs_of(ak.to_list(clusters[:300]), (2, 19)),
+        calibrator_inputs(clusters[:300], header, (2, 19)),
+    )
+    for name in INPUTS:
+        np.testing.assert_allclose(by_hand[name], ours[name], rtol=1e-6)
+    result = example.main([graph, str(SAMPLE), "--json"])
+    assert json.loads(capsys.readouterr().out) == result
+    assert result["clusters"] == len(clusters)
+    assert all(0.55 < share < 0.85 for share in result["within_one_sigma"].values())
 
 
 def test_the_command_tells_what_is_missing(tmp_path, capsys):
