@@ -19,6 +19,7 @@ from tracking.chain import Chain, EventResult
 from tracking.finders.clock import StageClock
 from tracking.finders.gnn.columns import Columns
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES, Features
+from tracking.finders.options import BuildOptions
 from tracking.fit.tracks import fit_tracks
 from tracking.fit.vertices import find_vertices
 from tracking.graphs.columns import event_columns, truth_of
@@ -32,6 +33,7 @@ from tracking.runs.totals import Totals
 __all__ = ["chain_of_graphs", "evaluate_scores", "event_from_scores", "scores_of_edges"]
 
 Scores = npt.NDArray[np.float32]
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,10 @@ def chain_of_graphs(manifest: Mapping[str, Any], header: Header) -> Chain:
 
 
 def evaluate_scores(
-    folder: str | Path, score: Callable[[Columns], npt.ArrayLike], events: slice = slice(None)
+    folder: str | Path,
+    score: Callable[[Columns], npt.ArrayLike],
+    events: slice = ALL,
+    build: BuildOptions | None = None,
 ) -> dict[str, Any]:
     """What tracks from another network's scores are worth: the summary that ``smartpix run`` writes.
 
@@ -144,6 +149,7 @@ def evaluate_scores(
         folder: of ``smartpix export graphs``; the event files that it names must be where they were.
         score: called with the fields of a graph; gives (E,) scores of its ``edge_index``.
         events: which of the folder's graphs.
+        build: options of the track building; None: those of the export.
 
     Raises:
         InputError: no such folder or files, or scores as :func:`scores_of_edges` refuses.
@@ -154,7 +160,10 @@ def evaluate_scores(
             number = int(row["file"].removeprefix("event").partition(".")[0])
             source = next(s for s in reversed(manifest["sources"]) if s["first"] <= number)
             reader = sources.reader(source["file"])
-            chain = chain or chain_of_graphs(manifest, reader.file.header)
+            if chain is None:
+                chain = chain_of_graphs(manifest, reader.file.header)
+                build = build or chain.options.build
+                chain = replace(chain, options=replace(chain.options, build=build))
             at = number - source["first"]
             (record,) = next(iter(reader.events(1, at, at + 1)))
             graph = read_graph(Path(folder) / row["file"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from seeding.edges import Edges
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
+from tracking.finders.options import BuildOptions
 from tracking.graphs import evaluate_scores, event_from_scores
 from tracking.graphs.columns import event_columns
 from tracking.graphs.scores import scores_of_edges
@@ -65,5 +66,7 @@ def test_true_edges_as_scores_find_everybody_and_none_nobody(folder):
     assert perfect["n_events"] == 4
     assert perfect["track_efficiency"] > 0.97
     assert perfect["fake_rate"] == 0
+    longer = evaluate_scores(folder, lambda graph: graph["y"], build=BuildOptions(min_hits=5))
+    assert 0 < longer["n_tracks"] < perfect["n_tracks"]
     nothing = evaluate_scores(folder, lambda graph: 0 * graph["y"], slice(1))
     assert (nothing["n_events"], nothing["n_tracks"]) == (1, 0)
