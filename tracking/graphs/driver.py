@@ -16,7 +16,6 @@ from smartpix.schema import InputError, check
 from smartpix.staging import staging
 from tracking.chain import WINDOW
 from tracking.graphs.columns import FIELDS, OF_TRUTH
-from tracking.graphs.files import file_name
 from tracking.graphs.manifest import MANIFEST, VERSION, read_manifest
 from tracking.graphs.options import GraphOptions, event_range
 from tracking.graphs.work import GraphTask, Rows, on_processes, task_of, write_unit
@@ -37,6 +36,8 @@ __all__ = ["EVENTS_PER_UNIT", "export_graphs", "with_window"]
 log = logging.getLogger(__name__)
 
 EVENTS_PER_UNIT = 20
+EVENT_FILES = "event?????????.*"
+"""Names of graphs, :func:`tracking.graphs.files.file_name`."""
 JOURNAL = ".unfinished.jsonl"
 """Of an export that goes on: what it makes, then a line for each unit that is done."""
 
@@ -168,7 +169,7 @@ def _done_before(output: Path, made_of: Mapping[str, Any]) -> dict[str, Rows] | 
         (output / JOURNAL).unlink(missing_ok=True)
     journal = output / JOURNAL
     if not journal.exists():
-        if any(output.glob(file_name(0, "*").replace("0" * 9, "?" * 9))) and not (output / MANIFEST).exists():
+        if any(output.glob(EVENT_FILES)) and not (output / MANIFEST).exists():
             raise InputError(other)
         store_text(journal, json.dumps(made_of) + "\n")
         return {}

@@ -16,7 +16,7 @@ from smartpix.files import replace_when_done
 from smartpix.schema import InputError, one_line
 from tracking.finders.gnn.columns import Columns
 
-__all__ = ["file_name", "is_per_hit", "read_graph", "write_graph"]
+__all__ = ["file_name", "read_graph", "write_graph"]
 
 
 def file_name(number: int, ending: str) -> str:
@@ -54,11 +54,6 @@ def read_graph(path: str | Path) -> Columns:
     except Exception as error:
         # Each library has errors of its own for what it cannot read.
         raise InputError(f"{path}: cannot be read ({one_line(str(error))}); {fix}") from error
-
-
-def is_per_hit(name: str, values: npt.NDArray[Any], columns: Mapping[str, npt.NDArray[Any]]) -> bool:
-    """Whether a field has a row for each hit."""
-    return name not in ("evtid", "event_id") and len(values) == len(columns["hit_id"])
 
 
 def _write_pyg(path: Path, columns: Columns) -> None:
