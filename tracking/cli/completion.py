@@ -59,7 +59,8 @@ def words_of(parser: argparse.ArgumentParser, command: str = "") -> Iterator[Wor
     below = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            commands |= {choice.dest: choice.help or "" for choice in action._choices_actions}
+            # Commands of two words are told where their first word stands.
+            commands |= {c.dest: c.help or "" for c in action._choices_actions if " " not in c.dest}
             below = [(f"{command} {name}".strip(), inner) for name, inner in action.choices.items()]
             continue
         choices = getattr(action, "values", None) or action.choices or ()

@@ -38,12 +38,14 @@ def add_export(commands: Any) -> None:
         "the link (smartpix train link), the encoder is written as Verilog: --rtl. The name gbts-table instead of "
         "weights makes a table for the cluster width cuts of ACTS's GBTS, from the estimates of event files."
     ))  # fmt: skip
-    export.add_argument(
+    weights: Any = export.add_argument(
         "weights",
         metavar="WEIGHTS",
         help="quantised ones (see compress and train gnn) or the graph network's: by name, or a path; or "
-        "gbts-table",
+        "gbts-table; graphs and calibrator are commands of their own, with a --help each",
     )
+    # For shells, which complete them.
+    weights.values = ("gbts-table", "graphs", "calibrator")
     export.add_argument(
         "-o", "--output", type=named_path, required=True, metavar="OUT", help="a folder; or a .pt or .onnx"
     )

@@ -21,6 +21,8 @@ from tracking.cli.detector import add_detector
 from tracking.cli.display import add_display
 from tracking.cli.doctor import add_doctor
 from tracking.cli.export import add_export
+from tracking.cli.export_calibrator import add_export_calibrator
+from tracking.cli.export_graphs import add_export_graphs
 from tracking.cli.new_detector import add_new_detector
 from tracking.cli.output import json_flag, log, logged, print_result
 from tracking.cli.parser import Parser, named_path, parse, subcommands
@@ -121,6 +123,8 @@ def parser() -> argparse.ArgumentParser:
     add_calibrate(commands)
     add_compress(commands)
     add_export(commands)
+    add_export_graphs(commands)
+    add_export_calibrator(commands)
     add_bench(commands)
     add_study(commands)
 

@@ -70,7 +70,7 @@ def parse(
     parser: argparse.ArgumentParser, arguments: Sequence[str] | None
 ) -> tuple[argparse.Namespace, str | None]:
     """Options of a command line, and what is wrong with it where a word is left over."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = _joined(parser, sys.argv[1:] if arguments is None else list(arguments))
     options, unknown = parser.parse_known_args(words)
     if not unknown:
         return options, None
@@ -78,6 +78,15 @@ def parse(
     flags = [flag for action in command._actions for flag in action.option_strings]
     hint = nearest(unknown[0].partition("=")[0], flags, least=FLAG_ALIKE)
     return options, f"unknown argument '{unknown[0]}'.{hint} `{command.prog} --help` lists them"
+
+
+def _joined(parser: argparse.ArgumentParser, words: Sequence[str]) -> Sequence[str]:
+    """The words, the first two as one where that is a command: ``export graphs`` beside ``export WEIGHTS``."""
+    two = " ".join(words[:2])
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and " " in two and two in action.choices:
+            return [two, *words[2:]]
+    return words
 
 
 def _named(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.ArgumentParser:

@@ -30,6 +30,7 @@ __all__ = [
     "Outcome",
     "ScoredEvent",
     "Unit",
+    "check_unchanged",
     "finished_unit",
     "plan_units",
     "run_events",
@@ -159,6 +160,17 @@ def scored_events(
             yield ScoredEvent(result, record, len(reference), truth, score)
 
 
+def check_unchanged(unit: Unit) -> None:
+    """Check that the file of a unit is still the one that it was planned with.
+
+    Raises:
+        InputError: it is another one.
+    """
+    path = Path(unit.path)
+    if path.is_file() and ((stat := path.stat()).st_size, stat.st_mtime_ns) != (unit.size, unit.changed):
+        raise InputError(f"{path}: has changed since the run began; run it again")
+
+
 def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = None) -> Part:
     """Run the chain over the entries of a unit.
 
@@ -169,11 +181,9 @@ def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = N
     Raises:
         InputError: the file is damaged, is not there or is not the one that was planned with.
     """
-    path = Path(unit.path)
-    if path.is_file() and ((stat := path.stat()).st_size, stat.st_mtime_ns) != (unit.size, unit.changed):
-        raise InputError(f"{path}: has changed since the run began; run it again")
+    check_unchanged(unit)
     totals, outputs = Totals(), []
-    events = scored_events(chain, sources.reader(path), totals, unit.start, unit.stop)
+    events = scored_events(chain, sources.reader(unit.path), totals, unit.start, unit.stop)
     for entry, event in enumerate(events):
         outputs.append(outputs_of(event.result, event.truth, event.score, chain.options.write))
         if watch is not None:

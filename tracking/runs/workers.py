@@ -6,14 +6,14 @@ import ctypes
 import logging
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from smartpix.beam import BeamSpot
 from smartpix.calibration import Calibration
@@ -31,9 +31,11 @@ from tracking.runs.units import Outcome, Unit, finished_unit
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["connect", "run_on"]
+__all__ = ["chain_of", "check_worker", "connect", "on_workers", "packed_chain", "run_on"]
 
 log = logging.getLogger(__name__)
+
+Part = TypeVar("Part")
 
 CHAIN = "chain 3"
 PER_WORKER = 2
@@ -100,13 +102,28 @@ def connect(address: str, workers: int | None = None) -> Iterator[Client]:
 
 
 def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outcome]:
-    """Run units on a client's workers, as they become free; the outcomes come in the order in which they are
-    ready.
+    """Run units on a client's workers: :func:`on_workers` with the chain's whole work.
+
+    Raises:
+        InputError: the scheduler is gone.
+    """
+    # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one
+    # is running.
+    return on_workers(client, partial(_run_on_worker, packed_chain(chain)), units)
+
+
+def on_workers(
+    client: Client, work: Callable[[Unit, str], Part], units: Iterable[Unit]
+) -> Iterator[tuple[Unit, Part | InputError]]:
+    """Do some work for units on a client's workers, as they become free; the outcomes come in the order in
+    which they are ready.
 
     A unit whose worker dies goes to another worker. One after which several workers died counts as a failure
     of its file.
 
     Args:
+        work: of a unit, on a worker: what it gives is sent back. It is also told the version of smartpix that
+            began, for :func:`check_worker`.
         units: taken one after another, so that it can leave out those of files that have failed.
 
     Raises:
@@ -117,11 +134,8 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
     if not _threads(client):
         address = client.scheduler_info()["address"]
         log.warning("the scheduler at %s has no workers yet; waiting for them", address)
-    # With every unit: a worker that had to fetch it from another would wait for the end of the unit that one
-    # is running.
-    content = packed_chain(chain)
     waiting = iter(units)
-    running: dict[str, tuple[Future[bytes], Unit]] = {}
+    running: dict[str, tuple[Future[Part], Unit]] = {}
     ready = as_completed()
     with suppress(OSError, TimeoutError):
         client.register_plugin(_imports_first())
@@ -129,7 +143,7 @@ def run_on(client: Client, chain: Chain, units: Iterable[Unit]) -> Iterator[Outc
         while True:
             n_units = PER_WORKER * max(1, _threads(client))
             while len(running) < n_units and (unit := next(waiting, None)) is not None:
-                future = client.submit(_run_on_worker, content, unit, version("smartpix"), pure=False)
+                future = client.submit(work, unit, version("smartpix"), pure=False)
                 running[future.key] = future, unit
                 ready.add(future)
             if not running:
@@ -204,7 +218,7 @@ def packed_chain(chain: Chain) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _chain_of(content: bytes) -> Chain:
+def chain_of(content: bytes) -> Chain:
     """The chain, set up on this machine.
 
     Raises:
@@ -231,12 +245,11 @@ def _chain_of(content: bytes) -> Chain:
     return replace(chain, options=options).at_beam(BeamSpot(**made_from["beam_spot"]))
 
 
-def _run_on_worker(content: bytes, unit: Unit, expected: str) -> bytes:
-    """Run a unit in a worker's process; gives its packed part.
+def check_worker(unit: Unit, expected: str) -> None:
+    """Check that this machine can work on a unit, and keep its memory.
 
-    Args:
-        content: of :func:`packed_chain`.
-        expected: the version of smartpix that began the run.
+    Raises:
+        InputError: it has another version of smartpix than the one that began, or not the unit's file.
     """
     machine = socket.gethostname()
     if (found := version("smartpix")) != expected:
@@ -249,8 +262,18 @@ def _run_on_worker(content: bytes, unit: Unit, expected: str) -> bytes:
             f"{unit.path}: is not there on {machine}; the workers need the files under the same path"
         )
     _keep_memory()
+
+
+def _run_on_worker(content: bytes, unit: Unit, expected: str) -> bytes:
+    """Run a unit in a worker's process; gives its packed part.
+
+    Args:
+        content: of :func:`packed_chain`.
+        expected: the version of smartpix that began the run.
+    """
+    check_worker(unit, expected)
     with Sources() as sources:
-        return finished_unit(_chain_of(content), unit, sources).content
+        return finished_unit(chain_of(content), unit, sources).content
 
 
 def _keep_memory() -> None:

@@ -11,7 +11,7 @@ from tracking.chain import Chain
 from tracking.dead_modules import with_known_dead
 from tracking.finders.options import DeadOptions
 from tracking.options import RunOptions
-from tracking.runs.workers import _chain_of, packed_chain
+from tracking.runs.workers import chain_of, packed_chain
 
 
 def test_dead_modules_and_calibration_reach_a_worker(tmp_path):
@@ -27,7 +27,7 @@ def test_dead_modules_and_calibration_reach_a_worker(tmp_path):
     content = packed_chain(chain)
     # It need not be there on another machine.
     path.unlink()
-    there = _chain_of(content)
+    there = chain_of(content)
     assert there.options == chain.options
     assert there.header.detector.dead == (1, 20)
     np.testing.assert_array_equal(there.header.detector.center, chain.header.detector.center)

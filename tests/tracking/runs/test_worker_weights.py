@@ -7,7 +7,7 @@ from smartpix.merged.options import SplitOptions
 from smartpix.shipped import data_path
 from tracking.chain import Chain
 from tracking.options import RunOptions
-from tracking.runs.workers import _chain_of, packed_chain
+from tracking.runs.workers import chain_of, packed_chain
 
 
 def test_relative_paths_are_made_absolute_in_every_section(tmp_path, monkeypatch):
@@ -17,7 +17,7 @@ def test_relative_paths_are_made_absolute_in_every_section(tmp_path, monkeypatch
     options = RunOptions(gnn="gnn.safetensors", split=SplitOptions(count_barrel="count-barrel.safetensors"))
     content = packed_chain(Chain.for_header(open_events(data_path("sample.root")).header, options))
     monkeypatch.chdir("/")
-    found = _chain_of(content).options
+    found = chain_of(content).options
     assert (found.gnn, found.split.count_barrel) == tuple(
         str(tmp_path / f"{name}.safetensors") for name in ("gnn", "count-barrel")
     )

@@ -28,7 +28,7 @@ from tracking.runs.driver import run
 from tracking.runs.outputs import EXTRA
 from tracking.runs.part import packed
 from tracking.runs.sources import Sources
-from tracking.runs.workers import DASK_TRIM, _chain_of, _run_on_worker, packed_chain
+from tracking.runs.workers import DASK_TRIM, _run_on_worker, chain_of, packed_chain
 
 pytest.importorskip("distributed")
 
@@ -220,14 +220,14 @@ def test_weights_that_differ_on_a_worker_are_named(files, options, weights, tmp_
 
 
 def test_a_chain_is_the_same_on_a_worker(files, options, monkeypatch):
-    from tracking.runs.workers import _chain_of
+    from tracking.runs.workers import chain_of
 
     monkeypatch.chdir(Path(options.gnn).parent)
     narrow = dataclasses.replace(
         options, gnn=Path(options.gnn).name, write=EXTRA, cone=dataclasses.replace(options.cone, quantile=0.9)
     )
     chain = Chain.for_header(open_events(files["toy"]).header, narrow)
-    again = _chain_of(packed_chain(chain))
+    again = chain_of(packed_chain(chain))
     assert again.options == dataclasses.replace(narrow, gnn=options.gnn)
     unit = units.plan_units([open_events(files["toy"])], 4)[0]
     with Sources() as sources:
@@ -246,7 +246,7 @@ def test_a_worker_says_no_warnings_again_and_its_stderr_stays(files, options, ca
 
     chain = Chain.for_header(open_events(files["toy"]).header, options)
     monkeypatch.setattr("tracking.runs.workers.Chain", Told)
-    _chain_of.cache_clear()
-    _chain_of(packed_chain(chain))
+    chain_of.cache_clear()
+    chain_of(packed_chain(chain))
     out, err = capsys.readouterr()
     assert (out, err) == ("", "of another thread\n")

@@ -15,6 +15,7 @@ __all__ = [
     "DISPLACED",
     "GRAPHS",
     "MOST_PASSES",
+    "NAMINGS",
     "PASSES",
     "WIDE",
     "DegradeOptions",
@@ -24,6 +25,8 @@ __all__ = [
 
 MOST_PASSES = 20
 """Far above any network here."""
+NAMINGS = ("gnn_tracking", "acorn")
+"""Whose field names graphs for networks of others have."""
 GRAPHS = ("cone", "window")
 WIDE = ConeOptions(quantile=0.9999)
 """Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in
