@@ -121,7 +121,7 @@ def event_from_scores(
     header, options = chain.header, chain.options
     helices = fit_tracks(hits, found.tracks, header.detector, header.field, options.fit, options.threads)
     clock.lap("fit")
-    vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
+    vertices = find_vertices(helices, options.vertex)
     clock.lap("vertex")
     return EventResult(
         int(record["event"]), hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
