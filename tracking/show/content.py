@@ -18,18 +18,16 @@ from seeding.hits import Hits
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.geometry import Detector, Layers
-from smartpix.physics import CURVATURE_PER_TESLA
 from smartpix.schema import PARAMETERS, TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult
-from tracking.fit.helix import advance, path_on_circle
 from tracking.metrics.split_clusters import makers_of_parts
+from tracking.show.helices import helix_lines
 
-__all__ = ["CONE_STEPS", "HELIX_POINTS", "MOST_WINDOW", "event_content", "pack"]
+__all__ = ["CONE_STEPS", "MOST_WINDOW", "cone_rings", "event_content", "pack"]
 
 CONE_STEPS = 4
 """Surfaces between a hit and the next layer, that one among them, on which its cone is drawn."""
-HELIX_POINTS = 25
 MARGIN = 10.0
 """How far beyond a layer's end the middle of a cone may pass and still count as meeting it, mm."""
 MOST_WINDOW = 1_000_000
@@ -232,20 +230,8 @@ def _tracks(result: EventResult, field: float) -> Columns:
     """Parameters with sigmas, hits, and helices of HELIX_POINTS points from the closest approach to the
     outermost hit.
     """
-    tracks, helices, position = result.tracks, result.helices, result.hits.position
-    sin, cos = np.sin(helices.phi), np.cos(helices.phi)
-    start = np.stack([-helices.d0 * sin, helices.d0 * cos, helices.z0], axis=1)
+    tracks, helices = result.tracks, result.helices
     transverse = np.sin(helices.theta)
-    # Positive charge turns clockwise in a field along +z.
-    curvature = -field * CURVATURE_PER_TESLA * helices.qop / transverse
-    line = np.zeros((len(tracks), HELIX_POINTS, 3))
-    for t, rows in enumerate(tracks.rows()):
-        along = [path_on_circle(start[t], cos[t], sin[t], curvature[t], x, y) for x, y in position[rows, :2]]
-        # With 1 in the place of the sine, paths are transverse.
-        slope = np.cos(helices.theta[t]) / transverse[t]
-        helix = (tuple(start[t]), (cos[t], sin[t]), 1.0, slope, curvature[t])
-        for k, s in enumerate(np.linspace(0.0, max(along), HELIX_POINTS)):
-            line[t, k] = advance(helix, s)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         pt = transverse / np.abs(helices.qop)
         slope = np.stack([pt / np.tan(helices.theta), -pt / helices.qop], axis=1)
@@ -261,7 +247,7 @@ def _tracks(result: EventResult, field: float) -> Columns:
         "start": tracks.start.astype(np.int32),
         "hits": tracks.hits.astype(np.int32),
         "outlier": helices.outlier,
-        "line": line,
+        "line": helix_lines(result, field),
     }
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tracking.show.style import bin_centers
+from tracking.show.points import bin_centers
 
 
 def test_bins_are_drawn_at_the_middle_of_their_own_kind():
