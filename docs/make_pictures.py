@@ -13,7 +13,7 @@ from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.layers import layer_pairs
 from tracking.bench.events import Event, load_sample
-from tracking.show.style import BLUE, GREY, ORANGE, RED, figure
+from tracking.show.style import BLUE, GREY, ORANGE, RED, about, figure
 
 OPTIONS = ConeOptions()
 WIDE_OPEN = ConeOptions(quantile=1 - 1e-15)
@@ -49,7 +49,8 @@ def draw(path: Path, events: str) -> None:
     edges = find_edges(hits, detector, pairs, field, WIDE_OPEN)
     of = np.flatnonzero((edges.source == source) & (hits.layer[edges.target] == FIRST + 1))
     kept = edges.target[of[edges.chi2[of] < OPTIONS.joint_cut()]]
-    with figure(path, ncols=2, figsize=(16, 7)) as (_, (left, right)):
+    title = about(Path(events).name, None, "its first event")
+    with figure(path, title, ncols=2, figsize=(16, 7)) as (_, (left, right)):
         values, axes = np.linalg.eigh(covariance[:2, :2])
         angle = np.degrees(np.arctan2(axes[1, 1], axes[0, 1]))
         size = 2 * OPTIONS.gate() * np.sqrt(values[::-1])

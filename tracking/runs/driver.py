@@ -128,7 +128,9 @@ def _figure_format(figures: bool | str) -> str | None:
     if isinstance(figures, bool):
         return FORMATS[0] if figures else None
     if figures not in FORMATS:
-        raise InputError(f"run: figures: {figures!r} is no format of figures; give one of {', '.join(FORMATS)}")
+        raise InputError(
+            f"run: figures: {figures!r} is no format of figures; give one of {', '.join(FORMATS)}"
+        )
     return figures
 
 

@@ -67,7 +67,9 @@ def event_display(path: Path, title: str, chain: Chain, result: EventResult) -> 
                     style = {"colors": colour, "lw": width, "alpha": 1.0 if stiffest else 0.7}
                     label = names[colour]
                     axis.add_collection(
-                        LineCollection(list(seen(lines[of_colour])), label=label, zorder=4 if stiffest else 3, **style)
+                        LineCollection(
+                            list(seen(lines[of_colour])), label=label, zorder=4 if stiffest else 3, **style
+                        )
                     )
             _draw_cones(axis, view, detector, rings, seen(first.position), chain.options.cone.gate())
             if view != "xy" and len(result.vertices):
@@ -78,7 +80,6 @@ def event_display(path: Path, title: str, chain: Chain, result: EventResult) -> 
             _limit(axis, view, at)
             axis.set(xlabel=labels[0], ylabel=labels[1])
             axis.legend(fontsize=10, loc="upper center", ncols=3, markerscale=3)
-        axes[0].set_title(f"event {result.event}", fontsize=12)
 
 
 def _limit(axis: Any, view: str, at: Floats) -> None:

@@ -66,11 +66,12 @@ def _draw_residuals(axis: Any, totals: Totals) -> None:
         return
     # Bins of a third of a sigma, over five of them.
     reach = float(np.clip(5e3 * half_width(residual), 20, 500))
-    label = f"{sigma_text(1e3 * residual, 'µm')},\n{half_width(residual / sigma):.2f} of their own sigma"
+    label = f"{sigma_text(1e3 * residual, 'µm')}; of their pulls {half_width(residual / sigma):.2f}"
     heights = histogram(axis, 1e3 * residual, reach, 30, color=BLUE, label=label)
     axis.set_xlim(-reach, reach)
-    axis.set_ylim(0, 1.5 * (heights + np.sqrt(heights)).max())
-    axis.legend(fontsize=11, loc="upper left")
+    axis.set_ylim(0, 1.4 * (heights + np.sqrt(heights)).max())
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(fontsize=10, loc="upper left")
 
 
 def _draw_along_z(axis: Any, result: EventResult, truth: EventTruth) -> None:
@@ -86,7 +87,9 @@ def _draw_along_z(axis: Any, result: EventResult, truth: EventTruth) -> None:
     reach = 1.1 * float(np.percentile(np.abs(at), 99)) + 1 if len(found) <= 30 else 20.0
     heights = histogram(axis, sharp, reach, 200, color=BLUE, label=r"tracks, $\sigma$ of $z_0$ < 0.5 mm")
     top = max(float(heights.max()), 4.0)
-    axis.plot(lesser, np.full(len(lesser), 1.18 * top), "|", color=LESSER, ms=10, mew=1.2, label="true, fewer")
+    axis.plot(
+        lesser, np.full(len(lesser), 1.18 * top), "|", color=LESSER, ms=10, mew=1.2, label="true, fewer"
+    )
     axis.plot(
         true, np.full(len(true), 1.18 * top), "|", color="black", ms=12, mew=1.5,
         label=f"true, at least {MIN_FINDABLE} findable",
@@ -96,7 +99,7 @@ def _draw_along_z(axis: Any, result: EventResult, truth: EventTruth) -> None:
     axis.set_ylim(0, 1.6 * top)
     axis.set_ylabel(f"tracks / {2 * reach / 200:.2g} mm")
     axis.legend(fontsize=11, loc="upper left", ncols=2)
-    axis.set_title(f"event {result.event}", fontsize=12)
+    axis.set_title(f"event {result.event}", fontsize=12, loc="left")
 
 
 def cone_study(path: Path, title: str, chain: Chain, study: Sequence[ScoredEvent], totals: Totals) -> None:
@@ -131,10 +134,10 @@ def cone_study(path: Path, title: str, chain: Chain, study: Sequence[ScoredEvent
         style = {"fmt": "o-", "color": BLUE, "label": f"cones, first {n}"}
         shown = _lost_points(axis, reduction, wanted, found, **style)
         for k, (q, x, y) in enumerate(zip(QUANTILES, reduction, shown, strict=False)):
-            # On one side of the curve and on the other in turn, since the wide cones lie close.
+            # Above the curve and below it in turn, since the wide cones lie close.
             side = 1 if k % 2 else -1
             axis.annotate(
-                f"{q:g}", (x, y), xytext=(9 * side, 7 * side), textcoords="offset points", fontsize=11,
+                f"{q:g}", (x, y), xytext=(10 * side, -7 * side), textcoords="offset points", fontsize=11,
                 ha="left" if side > 0 else "right", va="center",
             )  # fmt: skip
         summary, edges, window = totals.summary(), totals.edge_counts, totals.window_counts
@@ -149,6 +152,7 @@ def cone_study(path: Path, title: str, chain: Chain, study: Sequence[ScoredEvent
         axis.legend(fontsize=11, loc="best")
         axis.grid(alpha=0.3, which="both")
         axis.margins(0.08)
+        axis.set_ylim(top=1.0)
 
 
 def _lost_points(

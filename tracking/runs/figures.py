@@ -64,4 +64,5 @@ def write_figures(
     if any(len(event.result.edges) for event in study):
         cone_study(at("cone-study"), title, chain, study, totals)
     if shown is not None and len(shown.result.hits):
-        event_display(at("event-display"), about(sample, simulated=totals.truth), chain, shown.result)
+        title = about(sample, None, f"event {shown.result.event}", simulated=totals.truth)
+        event_display(at("event-display"), title, chain, shown.result)

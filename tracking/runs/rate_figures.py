@@ -79,7 +79,9 @@ def efficiency(path: Path, title: str, totals: Totals) -> None:
             # Its height is a share of the panel: at an efficiency of 0.05 it would lie far below most panels, and
             # leave them no room.
             at_the_cut = axes[0].get_xaxis_transform()
-            axes[0].text(0.95, 0.05, "cut of the other panels", color="#505050", fontsize=12, transform=at_the_cut)
+            axes[0].text(
+                0.95, 0.05, "cut of the other panels", color="#505050", fontsize=12, transform=at_the_cut
+            )
         for axis in axes[len(VARIABLES) :]:
             axis.axis("off")
         axes[-2].legend(

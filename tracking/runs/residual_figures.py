@@ -102,7 +102,10 @@ def track_pulls(path: Path, title: str, totals: Totals) -> None:
             axis.text(0.04, 0.96, text, va="top", transform=axis.transAxes, fontsize=12)
         axes[5].axis("off")
         axes[5].legend(
-            *axes[0].get_legend_handles_labels(), loc="center", fontsize=14, title="Tracks of findable particles"
+            *axes[0].get_legend_handles_labels(),
+            loc="center",
+            fontsize=14,
+            title="Tracks of findable particles",
         )
 
 

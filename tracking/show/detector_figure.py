@@ -28,7 +28,7 @@ def draw_detector(detector: Detector, path: Path, title: str = "") -> None:
     barrel = detector.barrel
     nearest = np.abs(detector.center[:, 2])
     shown = barrel & (nearest <= SLICE * nearest[barrel].max(initial=0.0)) if barrel.any() else ~barrel
-    with figure(path, (12, 5.5), ncols=2, width_ratios=(1.6, 1)) as (whole, (side, front)):
+    with figure(path, title, (12, 5.5), ncols=2, width_ratios=(1.6, 1)) as (_, (side, front)):
         # Of each module the line through its middle along x: the edges along y are curves in r.
         ends = np.stack([
             np.stack([z[:, :2].mean(axis=1), radius[:, :2].mean(axis=1)], axis=1),
@@ -44,5 +44,3 @@ def draw_detector(detector: Detector, path: Path, title: str = "") -> None:
         front.set(
             xlabel="x [mm]", ylabel="y [mm]", xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal"
         )
-        if title:
-            whole.suptitle(title)

@@ -82,7 +82,9 @@ def _series(axis: Any) -> Iterator[tuple[str, Rows]]:
 
 def _in_data(artist: Any, axis: Any) -> bool:
     """Whether an artist is drawn at the data's coordinates, along both axes."""
-    return isinstance(artist, QuadMesh) or all(artist.get_transform().contains_branch_seperately(axis.transData))
+    return isinstance(artist, QuadMesh) or all(
+        artist.get_transform().contains_branch_seperately(axis.transData)
+    )
 
 
 def _parts_of(container: Any) -> Iterator[Any]:
@@ -155,7 +157,9 @@ def _points(container: ErrorbarContainer) -> Rows:
         rows = _path(np.stack([line.get_xdata(), line.get_ydata()], axis=1).astype(float))
     elif len(segments) == 2:
         # Of bars alone each direction's bar tells the other coordinate.
-        rows = _path([(up[0, 0], across[0, 1]) for across, up in zip(segments["x"], segments["y"], strict=True)])
+        rows = _path(
+            [(up[0, 0], across[0, 1]) for across, up in zip(segments["x"], segments["y"], strict=True)]
+        )
     else:
         return []
     for kind, lines in segments.items():

@@ -62,6 +62,9 @@ STYLE = {
     "mathtext.fontset": "dejavusans",
     "axes.unicode_minus": True,
     "figure.constrained_layout.use": True,
+    "axes.labelsize": 15,
+    "xtick.labelsize": 13,
+    "ytick.labelsize": 13,
     # Text stays text in a PDF: Type 3 fonts are refused by many journals.
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
