@@ -11,7 +11,7 @@ from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, SIGMA_NOTE, abou
 
 COLOURS = {"0": GREY, "1e15": BLUE, "5e15": ORANGE, "1e16": RED}
 WAYS = {"unaware": (RED, "o"), "recalibrated": (ORANGE, "s"), "retrained": (GREEN, "D")}
-UNIT = "1e15 neq/cm²"
+UNIT = r"$10^{15}$ $n_{eq}$/cm²"
 
 
 def draw(result: dict, path: Path) -> None:
@@ -42,7 +42,10 @@ def _draw_charge(axis: Axes, sensors: dict) -> None:
         if biases:
             axis.plot([float(b) for b in biases], [100 * v for v in biases.values()], "-o", color=colour,
                       label=f"{float(name) / 1e15:g}")  # fmt: skip
-        axis.plot(sensors[name]["bias"], 100 * sensors[name]["collected"], "*", color=colour, ms=18)
+        label = None if biases else f"{float(name) / 1e15:g}"
+        axis.plot(
+            sensors[name]["bias"], 100 * sensors[name]["collected"], "*", color=colour, ms=18, label=label
+        )
     axis.set_xlabel("bias of 100 µm [V]")
     axis.set_ylabel("collected charge [%]")
     axis.set_xlim(0, 850)

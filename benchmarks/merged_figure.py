@@ -22,7 +22,9 @@ def draw(result: dict, path: Path) -> None:
     networks = {
         **result["front"]["networks"], **result.get("counts", {}).get("networks", {}),
     }  # fmt: skip
-    title = about("merged clusters", None, f"{result['front']['n_test']:,} clusters of the test")
+    title = about(
+        "merged clusters", None, f"{sum(np.atleast_1d(result['front']['n_test'])):,} clusters of the test"
+    )
     with figure(path, title, nrows=2, ncols=2, figsize=(17, 13)) as (_, axes):
         size, speed, new, unusual = axes.flat
         for name, r in networks.items():

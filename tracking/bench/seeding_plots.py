@@ -49,8 +49,8 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
             )  # fmt: skip
         for name, (label, colour, marker) in OTHERS.items():
             method = result["methods"][name]
-            lost = max(1 - method["edge_efficiency_0p9"], LEAST)
-            axis.plot(window / method["edges"], lost, marker, color=colour, ms=9, label=label, ls="none")
+            share = max(1 - method["edge_efficiency_0p9"], LEAST)
+            axis.plot(window / method["edges"], share, marker, color=colour, ms=9, label=label, ls="none")
         axis.set_xlabel("reduction: edges of the window / edges kept")
         axis.set_ylabel("true edges of findable particles that are lost")
         axis.grid(alpha=0.3, which="both")

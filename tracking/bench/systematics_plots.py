@@ -44,5 +44,6 @@ def plot_systematics(path: Path, result: Mapping[str, Any]) -> None:
             axis.plot(lost["after"], place, "o", color=BLUE, label="after calibration from tracks")
             axis.set_xscale("log")
             axis.set_xlabel(label)
+            axis.tick_params(axis="y", which="minor", left=False, right=False)
         axes[0].set_yticks(list(place), [name for name, _ in rows], fontsize=11)
         axes[1].legend(fontsize=11)

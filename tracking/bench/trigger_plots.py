@@ -36,14 +36,14 @@ def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
                         label=f"{size[0]} hits, {size[1]} edges",
                     )  # fmt: skip
         axes[0].axhline(0.99, color=GREY, lw=1, ls="--")
-        axes[0].set_ylim(top=1.0)
+        axes[0].set_ylim(top=1.002)
         axes[0].set_ylabel("particles in one sector")
         axes[1].set_ylabel("sectors that lose edges")
         axes[1].set_yscale("log")
         for axis in axes:
             axis.set_xscale("log")
             axis.set_xlabel("sectors of an event")
-            axis.legend(fontsize=10)
+            axis.legend(fontsize=10, loc="best")
 
 
 def _title(result: Mapping[str, Any]) -> str:

@@ -14,11 +14,12 @@ __all__ = ["HELIX_POINTS", "helix_lines"]
 HELIX_POINTS = 25
 
 
-def helix_lines(result: EventResult, field: float) -> npt.NDArray[np.float64]:
+def helix_lines(result: EventResult, field: float, from_hit: bool = False) -> npt.NDArray[np.float64]:
     """(T, HELIX_POINTS, 3) points of the fitted helices, from the closest approach to the outermost hit, mm.
 
     Args:
         field: along z in T, signed.
+        from_hit: begin at the innermost hit: of a beam of particles the closest approach is far upstream.
     """
     tracks, helices, position = result.tracks, result.helices, result.hits.position
     sin, cos = np.sin(helices.phi), np.cos(helices.phi)
@@ -32,6 +33,6 @@ def helix_lines(result: EventResult, field: float) -> npt.NDArray[np.float64]:
         # With 1 in the place of the sine, paths are transverse.
         slope = np.cos(helices.theta[t]) / transverse[t]
         helix = (tuple(start[t]), (cos[t], sin[t]), 1.0, slope, curvature[t])
-        for k, s in enumerate(np.linspace(0.0, max(along), HELIX_POINTS)):
+        for k, s in enumerate(np.linspace(min(along) if from_hit else 0.0, max(along), HELIX_POINTS)):
             line[t, k] = advance(helix, s)[0]
     return line

@@ -62,6 +62,10 @@ STYLE = {
     "mathtext.fontset": "dejavusans",
     "axes.unicode_minus": True,
     "figure.constrained_layout.use": True,
+    # Axes end where the data do, and not at the next round number.
+    "axes.autolimit_mode": "data",
+    "axes.xmargin": 0.05,
+    "axes.ymargin": 0.05,
     "axes.labelsize": 15,
     "xtick.labelsize": 13,
     "ytick.labelsize": 13,
@@ -153,7 +157,7 @@ def _number_decades(axis: Any) -> None:
         # The ends of the axis itself count as inside.
         ticks = ticks[(ticks > low * (1 - 1e-9)) & (ticks < high * (1 + 1e-9))]
         along.set_major_locator(FixedLocator(ticks))
-        along.set_minor_locator(LogLocator(subs=np.arange(2, 10)))
+        along.set_minor_locator(LogLocator(subs=tuple(range(2, 10))))
         if along.isDefault_majfmt:
             along.set_major_formatter(FuncFormatter(_plain))
         along.set_minor_formatter(NullFormatter())
