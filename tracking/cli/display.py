@@ -35,6 +35,10 @@ def add_display(commands: Any) -> None:
     display.add_argument(
         "-o", "--output", type=named_path, metavar="F.html", help="the page (default: event-N.html)"
     )
+    display.add_argument(
+        "--against", action="append", metavar="KEY=VALUE",
+        help="show the same event with this option changed beside it, as --set names options; may be repeated",
+    )  # fmt: skip
     chain_flags(display)
     json_flag(display)
     display.set_defaults(command_function=_display)
@@ -47,4 +51,8 @@ def _display(options: argparse.Namespace) -> None:
     file = options.path or data_path("sample.root")
     if options.output and options.options:
         check_writable(options.output, [options.options])
-    print_result(options, display_event(file, options.event, options.output, chain_options(options)))
+    chosen, against, names = chain_options(options), None, ("as asked", "")
+    if options.against:
+        against = chain_options(options, options.against)
+        names = (names[0], f"with {', '.join(options.against)}")
+    print_result(options, display_event(file, options.event, options.output, chosen, against, names))

@@ -64,7 +64,7 @@ def event_display(path: Path, title: str, chain: Chain, result: EventResult) -> 
     names = {RED: f"the {len(leading)} {of}", BLUE: "other tracks"}
     note = (
         f"Tracks: the fitted helices, from the {'first hit' if distance else 'closest approach to the beam'} to the "
-        "outermost hit. Cones: of the first "
+        "outermost hit; scattering leads hits away from them. Cones: of the first "
         f"hits of the red tracks, to the layers that follow, at {100 * chain.options.cone.quantile:.4g} %."
     )
     with figure(path, title, (15, 8), note=note, ncols=2) as (_, axes):

@@ -66,7 +66,7 @@ def efficiency(path: Path, title: str, totals: Totals) -> None:
                     bottom = min(bottom, low.min(initial=1.0))
                     ends += [edges[0], edges[-1]]
             if not ends:
-                empty_panel(axis, "no such particles")
+                empty_panel(axis, "no particle in these bins")
                 continue
             if name in ("pt", "distance", "radius", "d0"):
                 axis.set_xscale("log")
@@ -85,7 +85,7 @@ def efficiency(path: Path, title: str, totals: Totals) -> None:
         for axis in axes[len(VARIABLES) :]:
             axis.axis("off")
         axes[-2].legend(
-            *axes[0].get_legend_handles_labels(),
+            *next((handles for axis in axes if (handles := axis.get_legend_handles_labels())[0]), ([], [])),
             loc="center",
             fontsize=14,
             title="Matched particles / all of them",

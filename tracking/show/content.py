@@ -45,8 +45,9 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
 
     Returns:
         By section (``layers``, ``modules``, ``hits``, ``pixels``, ``cones``, ``edges``, ``window``,
-        ``tracks``, ``vertices``, with truth ``truth``) columns of equal length; and the numbers ``counts``,
-        ``field``, ``slices``, ``quantile``, ``gate``, ``min_score``, ``graph``.
+        ``tracks``, ``vertices``, with truth ``truth`` and ``missed``) columns of equal length; and the numbers
+        ``counts``, ``field``, ``distance`` (of a beam of particles, mm), ``slices``, ``quantile``, ``gate``,
+        ``min_score``, ``graph``.
     """
     header, options = chain.header, chain.options
     detector, hits, edges, tracks = header.detector, result.hits, result.edges, result.tracks
@@ -88,6 +89,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             "n_tracks": len(tracks),
             "n_vertices": len(vertices),
         },
+        "distance": detector.frame.distance,
         "layers": _layers(detector),
         "modules": _modules(detector, hits),
         "hits": _hits(detector, hits, record, of_track),
@@ -95,7 +97,8 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
         "cones": cone_rings(chain, hits),
         "edges": _edges(edges, header.field) | {"chi2": edges.chi2, "score": result.scores},
         "window": _edges(drawn, header.field),
-        "tracks": _tracks(result, header.field) | {"vertex": vertices.label.astype(np.int32)},
+        "tracks": _tracks(result, header.field, bool(detector.frame.distance))
+        | {"vertex": vertices.label.astype(np.int32)},
         "vertices": {
             "z": vertices.z,
             "sigma": vertices.sigma,
@@ -109,6 +112,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             "n_fake": int(np.sum(score.particle < 0)),
         }
         content["truth"] = _truth(record["clusters"], hits)
+        content["missed"] = _missed(truth, score, content["truth"]["particle_id"], hits)
         for name, graph in (("edges", edges), ("window", searched)):
             if len(content[name]["source"]):
                 labels = metrics.edge_labels(truth, graph.source, graph.target)
@@ -141,7 +145,17 @@ def _packed(value: Any) -> Any:
 def _layers(detector: Detector) -> dict[str, Any]:
     layers = detector.layers
     names = ("barrel", "r_min", "r_max", "z_min", "z_max", "radius", "z")
-    return {"name": [layers.name(k) for k in range(len(layers))], **{n: getattr(layers, n) for n in names}}
+    columns = {n: getattr(layers, n) for n in names}
+    if detector.frame.distance:
+        # Planes across a beam of particles: their extent along y and z, in which tracks spread.
+        corners = [
+            detector.outline[detector.layer_index == k].reshape(-1, 3)[:, 1:] for k in range(len(layers))
+        ]
+        columns |= {
+            "low": np.array([c.min(axis=0) for c in corners]),
+            "high": np.array([c.max(axis=0) for c in corners]),
+        }
+    return {"name": [layers.name(k) for k in range(len(layers))], **columns}
 
 
 def _modules(detector: Detector, hits: Hits) -> Columns:
@@ -226,7 +240,23 @@ def _truth(clusters: ak.Array, hits: Hits) -> Columns:
     }
 
 
-def _tracks(result: EventResult, field: float) -> Columns:
+def _missed(
+    truth: metrics.EventTruth, score: metrics.TrackScore, particle_of_hit: npt.NDArray[np.int64], hits: Hits
+) -> Columns:
+    """Findable particles without a track: id, pT (GeV), and their hits from the beam outwards, ``hits`` of which
+    those of particle k begin at ``start[k]``.
+    """
+    lost = np.flatnonzero(truth.findable & ~score.found)
+    order = np.argsort(np.sum(hits.position**2, axis=1), kind="stable")
+    rows = [order[particle_of_hit[order] == truth.particle_id[p]] for p in lost]
+    return {
+        "particle_id": truth.particle_id[lost], "pt": truth.pt[lost],
+        "start": np.cumsum([0, *map(len, rows)]).astype(np.int32),
+        "hits": np.concatenate([*rows, np.zeros(0, dtype=np.int64)]).astype(np.int32),
+    }  # fmt: skip
+
+
+def _tracks(result: EventResult, field: float, from_hit: bool) -> Columns:
     """Parameters with sigmas, hits, and helices of HELIX_POINTS points from the closest approach to the
     outermost hit.
     """
@@ -247,7 +277,7 @@ def _tracks(result: EventResult, field: float) -> Columns:
         "start": tracks.start.astype(np.int32),
         "hits": tracks.hits.astype(np.int32),
         "outlier": helices.outlier,
-        "line": helix_lines(result, field),
+        "line": helix_lines(result, field, from_hit),
     }
 
 
