@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,16 @@ VIEWS: dict[str, View] = {
 
 def _along(distance: float) -> dict[str, View]:
     """Views of planes across a beam of particles, which flies along x of its frame; from the first plane on."""
-    return {
-        name: (
-            "distance along the beam [mm]", f"{name} of the beam's frame [mm]",
-            lambda at, k=k: np.stack([at[..., 0] - distance, at[..., k]], axis=-1),
-        )
-        for k, name in ((1, "y"), (2, "z"))
-    }  # fmt: skip
+    start = np.array([distance, 0.0])
+    views: dict[str, View] = {}
+    for axes, name in (([0, 1], "y"), ([0, 2], "z")):
+        seen = partial(_seen_along, axes, start)
+        views[name] = ("distance along the beam [mm]", f"{name} of the beam's frame [mm]", seen)
+    return views
+
+
+def _seen_along(axes: list[int], start: Floats, at: Floats) -> Floats:
+    return np.asarray(at[..., axes] - start)
 
 
 def event_display(path: Path, title: str, chain: Chain, result: EventResult) -> None:

@@ -131,7 +131,7 @@ def cone_study(path: Path, title: str, chain: Chain, study: Sequence[ScoredEvent
     with figure(path, title, (9, 7.4), note=note) as (_, axis):
         axis.set_yscale("log")
         axis.set_xscale("log")
-        style = {"fmt": "o-", "color": BLUE, "label": f"cones, first {n}"}
+        style: dict[str, Any] = {"fmt": "o-", "color": BLUE, "label": f"cones, first {n}"}
         shown = _lost_points(axis, reduction, wanted, found, **style)
         for k, (q, x, y) in enumerate(zip(QUANTILES, reduction, shown, strict=False)):
             # Above the curve and below it in turn, since the wide cones lie close.
@@ -140,10 +140,10 @@ def cone_study(path: Path, title: str, chain: Chain, study: Sequence[ScoredEvent
                 f"{q:g}", (x, y), xytext=(10 * side, -7 * side), textcoords="offset points", fontsize=11,
                 ha="left" if side > 0 else "right", va="center",
             )  # fmt: skip
-        summary, edges, window = totals.summary(), totals.edge_counts, totals.window_counts
+        summary, kept, window = totals.summary(), totals.edge_counts, totals.window_counts
         if summary["reduction"] and summary["edge_efficiency"]:
             style = {"fmt": "*", "ms": 14, "color": RED, "label": "this run, all events", "zorder": 5}
-            _lost_points(axis, [summary["reduction"]], [edges[2]], [edges[3]], **style)
+            _lost_points(axis, [summary["reduction"]], [kept[2]], [kept[3]], **style)
         if summary["window_edge_efficiency"]:
             style = {"fmt": "s", "color": GREY, "label": "reference window, all events"}
             _lost_points(axis, [1.0], [window[2]], [window[3]], **style)
