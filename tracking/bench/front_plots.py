@@ -69,9 +69,9 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
         areas = {name: area[1] for name, area in result["published_areas"].items()}
         largest = max(areas.values())
         lines = "\n".join(f"{name}: {area / largest:.2f}" for name, area in areas.items())
-        axes[0].text(0.98, 0.98, f"published areas,\nrelative to the largest\n{lines}",
+        axes[0].text(0.02, 0.02, f"published areas,\nrelative to the largest\n{lines}",
         transform=axes[0].transAxes, fontsize=9,
-                     ha="right", va="top", color=GREY)  # fmt: skip
+                     ha="left", va="bottom", color="#505050")  # fmt: skip
         axes[1].legend(fontsize=9, loc="upper right")
 
 
@@ -132,6 +132,8 @@ def plot_weights(path: Path, result: Mapping[str, Any], names: tuple[str, ...]) 
                     inside, edges, color=colour, fill=fill, lw=1.5, alpha=0.5 if fill else 1.0, label=name
                 )
             axis.set_yscale("log")
+            # Below one, so that a bin of a single weight is seen.
+            axis.set_ylim(bottom=0.5)
             axis.set_title(layer, fontsize=12, loc="left")
             axis.set_xlabel("weight")
         axes.flat[0].set_ylabel("weights per bin")

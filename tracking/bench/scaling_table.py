@@ -64,7 +64,7 @@ def plot_scaling(path: Path, result: Mapping[str, Any]) -> None:
             axes[1].plot(events, mb, "-", color=COLOURS[0])
             axes[1].set_xlabel("events reconstructed in one process")
             axes[1].set_ylabel("memory [MB]")
-            axes[1].set_ylim(0)
+            axes[1].set_ylim(0, 1.15 * mb.max())
             axes[1].grid(alpha=0.3)
 
 

@@ -311,7 +311,9 @@ def test_study_pull_from_the_command_line(study, crossings, pulls, tmp_path):
     assert out.count("\n") == 1
     told = json.loads(out, parse_constant=pytest.fail)
     assert told == json.loads(json.dumps({k: v for k, v in pulls.items() if k != "arrays"}))
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"pull.json", "pulls.png", "residuals.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "pull.json", "estimate-pulls.png", "estimate-pulls.csv", "estimate-residuals.png", "estimate-residuals.csv",
+    }  # fmt: skip
     assert all(p.read_bytes().startswith(PNG) for p in (tmp_path / "out").glob("*.png"))
     assert json.loads((tmp_path / "out" / "pull.json").read_text()) == told
 

@@ -178,7 +178,10 @@ def test_two_pages_side_by_side_turn_together(browser, files, options, tmp_path)
 
     wait = WebDriverWait(browser, 20)
     wait.until(lambda b: b.execute_script(ready))
-    state = "return [...document.querySelectorAll('iframe')].map((f) => [f.contentWindow.smartpix.state.view, f.contentWindow.smartpix.event.tracks.pt.length])"
+    state = (
+        "return [...document.querySelectorAll('iframe')].map((f) => f.contentWindow.smartpix)"
+        ".map((s) => [s.state.view, s.event.tracks.pt.length])"
+    )
     assert browser.execute_script(state) == [["3d", told["n_tracks"]], ["3d", 0]]
     browser.execute_script("document.querySelector('iframe').contentWindow.smartpix.setView('xy')")
     wait.until(lambda b: [view for view, _ in b.execute_script(state)] == ["xy", "xy"])

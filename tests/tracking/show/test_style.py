@@ -23,7 +23,7 @@ TOLERANCE = 4.0
 
 def rows_of(text):
     return list(
-        csv.DictReader(io.StringIO("".join(l for l in text.splitlines(True) if not l.startswith("#"))))
+        csv.DictReader(io.StringIO("".join(line for line in text.splitlines(True) if line[0] != "#")))
     )
 
 
@@ -135,11 +135,13 @@ def test_a_figure_is_written_as_its_name_says_and_the_same_each_time(kind, tmp_p
 
 
 def test_another_suffix_is_refused_with_those_that_there_are(tmp_path):
-    with pytest.raises(
-        InputError, match=r"f\.jpg: is no name of a figure; give one that ends in \.png, \.pdf, \.svg"
+    with (
+        pytest.raises(
+            InputError, match=r"f\.jpg: is no name of a figure; give one that ends in \.png, \.pdf, \.svg"
+        ),
+        figure(tmp_path / "f.jpg", "") as _,
     ):
-        with figure(tmp_path / "f.jpg", "") as _:
-            raise AssertionError
+        raise AssertionError
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,7 +151,7 @@ def test_another_suffix_is_refused_with_those_that_there_are(tmp_path):
      (300, 2e6, ["1,000", "10,000", "100,000", "$10^{6}$"])],
 )  # fmt: skip
 def test_logarithmic_axes_have_numbers_at_1_2_5_and_10(low, high, shown, tmp_path):
-    with figure(tmp_path / "f.png", "") as (whole, axis):
+    with figure(tmp_path / "f.png", "") as (_, axis):
         axis.set(xscale="log", xlim=(low, high), yscale="log", ylim=(low, high))
     for along in (axis.xaxis, axis.yaxis):
         assert [label.get_text() for label in along.get_majorticklabels()] == shown
@@ -158,7 +160,7 @@ def test_logarithmic_axes_have_numbers_at_1_2_5_and_10(low, high, shown, tmp_pat
 
 def test_figures_leave_the_settings_of_others_alone_and_have_real_minus_signs(tmp_path):
     before = dict(mpl.rcParams)
-    with figure(tmp_path / "f.png", "") as (whole, axis):
+    with figure(tmp_path / "f.png", "") as (_, axis):
         axis.plot([-2, 2], [-1, 1])
     assert dict(mpl.rcParams) == before
     negative = [label.get_text() for label in axis.get_xticklabels() if label.get_position()[0] < 0]
