@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.collections import EventCollection, LineCollection, QuadMesh
+from matplotlib.collections import EventCollection, LineCollection, PolyCollection, QuadMesh
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, StepPatch
@@ -115,6 +115,10 @@ def _rows(artist: Any) -> Rows:
         return [{"x": float(x)} for x in artist.get_positions()]
     if isinstance(artist, LineCollection):
         return [{"part": k, **row} for k, line in enumerate(artist.get_segments()) for row in _path(line)]
+    if isinstance(artist, PolyCollection):
+        return [
+            {"part": k, **row} for k, area in enumerate(artist.get_paths()) for row in _path(area.vertices)
+        ]
     if isinstance(artist, QuadMesh):
         return _cells(artist.get_coordinates(), artist.get_array())
     if isinstance(artist, AxesImage):

@@ -66,6 +66,8 @@ STYLE = {
     "axes.autolimit_mode": "data",
     "axes.xmargin": 0.05,
     "axes.ymargin": 0.05,
+    # A common factor of the numbers would stand in the way of the line above.
+    "axes.formatter.limits": (-3, 5),
     "axes.labelsize": 15,
     "xtick.labelsize": 13,
     "ytick.labelsize": 13,

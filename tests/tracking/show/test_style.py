@@ -101,6 +101,7 @@ def test_all_that_is_drawn_is_in_the_table_and_guides_are_not():
     left.barh([2], [6], height=0.5, label="lying bars")
     left.stairs([7, 8], [0, 1, 2], label="steps")
     left.fill([0, 1, 1], [0, 0, 1], label="area")
+    left.fill_between([0, 1], [1, 2], [3, 3], label="band")
     left.hlines([2], 0, 5, label="levels")
     right.pcolormesh([0, 1, 2], [0, 1], [[1.0, np.nan]])
     right.imshow([[9.0]])
@@ -112,6 +113,8 @@ def test_all_that_is_drawn_is_in_the_table_and_guides_are_not():
     for row in rows_of(text):
         values = {k: float(v) for k, v in row.items() if k not in ("panel", "series") and v}
         found.setdefault((row["panel"], row["series"]), []).append(values)
+    band = found.pop(("1", "band"))
+    assert {(row["part"], row["x"], row["y"]) for row in band} >= {(0, 0, 1), (0, 1, 2), (0, 1, 3), (0, 0, 3)}
     assert found == {
         ("1", "line"): [{"x": 1, "y": 3}, {"x": 2, "y": 4}],
         ("1", "bars"): [{"x": 1, "x_low": 0.75, "x_high": 1.25, "y": 5}],
