@@ -55,7 +55,7 @@ def plot_scaling(path: Path, result: Mapping[str, Any]) -> None:
     """Time of each stage against hits, with the fitted powers, and the memory over many events."""
     n_plots = 1 if result["memory_mb"] is None else 2
     kinds = " and ".join(sorted({point["sample"].split()[0] for point in result["points"]}, reverse=True))
-    title = about(kinds, result["n_events"], "the mean of each point")
+    title = about(kinds, result.get("n_events"), "the mean of each point")
     with figure(path, title, ncols=n_plots, figsize=(9 * n_plots, 6.5)) as (_, made):
         axes = made if n_plots > 1 else [made]
         _plot_times(axes[0], result)
