@@ -143,9 +143,9 @@ def draw_run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run([data_path("sample.root")], folder)
         for name in ("event-display", "cone-study", "efficiency", "pulls"):
-            for suffix in ("png", "csv"):
-                shown = f"{'run-' if name != 'event-display' else ''}{name}.{suffix}"
-                shutil.copy(Path(folder) / f"{name}.{suffix}", DOCS / shown)
+            for end in (".png", "-data.csv"):
+                shown = f"{'run-' if name != 'event-display' else ''}{name}{end}"
+                shutil.copy(Path(folder) / f"{name}{end}", DOCS / shown)
 
 
 if __name__ == "__main__":

@@ -89,8 +89,11 @@ def about(sample: str, n_events: int | None = None, *more: str, simulated: bool 
 
 
 def data_path_of(path: Path) -> Path:
-    """Where the data of a figure lie: beside it, as a table."""
-    return path.with_suffix(".csv")
+    """Where the data of a figure lie: beside it, as a table.
+
+    Not by the figure's own name: ``detector barrel3 -o barrel3.csv --draw barrel3.png`` writes another table there.
+    """
+    return path.with_name(f"{path.stem}-data.csv")
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def test_command_prints_one_object_and_writes_figures(tmp_path, capsys, monkeypa
     }
     assert all(wanted <= set(m) for m in printed["methods"].values())
     figures = ("efficiency-reduction", "lost-edges", "time")
-    names = {"bench-seeding.json", *(f"{name}.{kind}" for name in figures for kind in ("png", "csv"))}
+    names = {"bench-seeding.json", *(f"{name}{end}" for name in figures for end in (".png", "-data.csv"))}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     assert json.loads((tmp_path / "out" / "bench-seeding.json").read_text()) == printed
 

@@ -1,7 +1,6 @@
 """``smartpix study trkx``: its parts put together, its table and its figures."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -139,7 +138,7 @@ def test_all_parts_give_a_table_and_figures(others, weights, tmp_path):
         "filters-conv-2d.png", "ramp.png", "next-layer.png",
     }  # fmt: skip
     assert all(path.read_bytes().startswith(PNG) for path in out.glob("*.png"))
-    assert {path.stem for path in out.glob("*.csv")} == {Path(name).stem for name in names}
+    assert {path.name for path in out.glob("*.csv")} == {name.replace(".png", "-data.csv") for name in names}
 
 
 def test_parts_may_be_left_out(others, tmp_path):

@@ -14,6 +14,7 @@ from tracking.runs import event_display, event_figures, figures, rate_figures, r
 from tracking.runs.driver import run
 from tracking.show import style
 from tracking.show.points import enough, in_bins
+from tracking.show.style import data_path_of
 
 OF_TRACKS = {"track-pulls.png", "track-resolutions.png"}
 FIGURES = OF_TRACKS | {
@@ -34,7 +35,7 @@ def table(path):
 
 def figures_of(folder):
     found = {p.name for p in folder.glob("*.png")}
-    assert {p.stem for p in folder.glob("*.csv")} == {name.removesuffix(".png") for name in found}
+    assert {p.name for p in folder.glob("*.csv")} == {name.replace(".png", "-data.csv") for name in found}
     for name in found:
         pixels = plt.imread(folder / name)
         assert min(pixels.shape[:2]) > 300
@@ -97,9 +98,9 @@ def test_all_panels_say_what_they_show_and_show_something(drawn):
 def test_figures_say_what_they_are_of(made, drawn):
     folder = made[3]
     for name in FIGURES - {"event-display.png"}:
-        first = (folder / name).with_suffix(".csv").read_text().splitlines()[0]
+        first = data_path_of(folder / name).read_text().splitlines()[0]
         assert first == "# simulation: true.root and 1 more file, 6 events"
-    first = (folder / "event-display.csv").read_text().splitlines()[0]
+    first = (folder / "event-display-data.csv").read_text().splitlines()[0]
     assert first == f"# simulation: true.root and 1 more file, event {drawn[3][0].event}"
 
 
@@ -107,7 +108,7 @@ def test_residuals_and_pulls_are_those_of_the_estimates(made, drawn):
     axes, _, totals, _ = drawn
     barrel = np.concatenate([r["barrel"] for r in totals.residuals])
     for figure, scale in (("residuals.png", {"x": 1e3, "y": 1e3}), ("pulls.png", None)):
-        rows = table(made[3] / figure.replace("png", "csv"))
+        rows = table(made[3] / figure.replace(".png", "-data.csv"))
         for panel, (axis, name) in enumerate(
             zip(axes[figure], ("x", "y", "cot_alpha", "cot_beta"), strict=True), 1
         ):
@@ -179,7 +180,7 @@ def test_resolutions_are_the_half_widths_of_the_bins(drawn):
 
 def test_cone_study_has_the_runs_own_point_and_loses_more_where_it_searches_less(made, drawn):
     summary = drawn[1]
-    rows = {series: found for (_, series), found in table(made[3] / "cone-study.csv").items()}
+    rows = {series: found for (_, series), found in table(made[3] / "cone-study-data.csv").items()}
     (own,) = rows["this run, all events"]
     lost = 1 - summary["edge_efficiency"]
     assert own["x"] == pytest.approx(summary["reduction"])
@@ -198,7 +199,7 @@ def test_without_a_window_there_is_no_cone_study(made, tmp_path):
     event_figures.cone_study(tmp_path / "of.png", "", chain, study, totals)
     none = [dataclasses.replace(event, n_window=0) for event in study]
     event_figures.cone_study(tmp_path / "none.png", "", chain, none, totals)
-    assert {path.name for path in tmp_path.iterdir()} == {"of.png", "of.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"of.png", "of-data.csv"}
 
 
 def test_event_display_has_all_hits_tracks_and_vertices(drawn):

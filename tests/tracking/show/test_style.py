@@ -76,7 +76,7 @@ def test_a_picture_that_is_another_is_told(tmp_path):
 
 def test_the_data_of_a_figure_lie_beside_it(tmp_path):
     draw_rates(tmp_path / "rates.png")
-    text = (tmp_path / "rates.csv").read_text()
+    text = (tmp_path / "rates-data.csv").read_text()
     assert text.splitlines()[:3] == [
         "# simulation: toy.root, 20 events, 1,234 particles", "# Error bars: 68 % Clopper-Pearson intervals.",
         "# panel 1: x: $p_T$ [GeV]; y: efficiency",
