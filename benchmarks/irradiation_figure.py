@@ -7,16 +7,17 @@ from matplotlib.axes import Axes
 
 from smartpix.simulate.drift import Sensor, electric_field
 from smartpix.simulate.radiation import operating_bias
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, SIGMA_NOTE, about, figure
 
 COLOURS = {"0": GREY, "1e15": BLUE, "5e15": ORANGE, "1e16": RED}
 WAYS = {"unaware": (RED, "o"), "recalibrated": (ORANGE, "s"), "retrained": (GREEN, "D")}
-UNIT = "1e15 neq/cm²"
+UNIT = r"$10^{15}$ $n_{eq}$/cm²"
 
 
 def draw(result: dict, path: Path) -> None:
     """Field, collected charge, and the two slopes of three networks."""
-    with figure(path, nrows=2, ncols=2, figsize=(16, 12)) as (_, axes):
+    title = about("irradiated sensors of 100 µm", None, "networks on simulated clusters")
+    with figure(path, title, nrows=2, ncols=2, figsize=(16, 12), note=f"{SIGMA_NOTE}.") as (_, axes):
         field, charge, alpha, beta = axes.flat
         _draw_field(field)
         _draw_charge(charge, result["sensor"])
@@ -41,7 +42,10 @@ def _draw_charge(axis: Axes, sensors: dict) -> None:
         if biases:
             axis.plot([float(b) for b in biases], [100 * v for v in biases.values()], "-o", color=colour,
                       label=f"{float(name) / 1e15:g}")  # fmt: skip
-        axis.plot(sensors[name]["bias"], 100 * sensors[name]["collected"], "*", color=colour, ms=18)
+        label = None if biases else f"{float(name) / 1e15:g}"
+        axis.plot(
+            sensors[name]["bias"], 100 * sensors[name]["collected"], "*", color=colour, ms=18, label=label
+        )
     axis.set_xlabel("bias of 100 µm [V]")
     axis.set_ylabel("collected charge [%]")
     axis.set_xlim(0, 850)
@@ -64,7 +68,7 @@ def _draw_slope(axis: Axes, estimates: dict, target: str, words: str) -> None:
     axis.plot([], [], "ok", mfc="none", label="at 200 V instead of 450 V")
     axis.axhline(1.5 * start, ls=":", color=GREY, label="1.5 x without radiation")
     axis.set_xlabel(f"fluence [{UNIT}]")
-    axis.set_ylabel(f"68 % half width of {words}")
+    axis.set_ylabel(rf"$\sigma$ of {words}")
     axis.set_xlim(0, 10.5)
     axis.set_ylim(0, 1.45 * axis.get_ylim()[1])
     axis.legend(fontsize=13, loc="upper left", title="barrel, |cot alpha| < 2", title_fontsize=13)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, about, figure
 
 COLOURS = {"ecal-cnn": RED, "tmva-cnn": ORANGE, "ecal-dnn": PURPLE, "ecal-shape": GREY}
 OURS = {"count-barrel": BLUE, "fixed-count-barrel": GREEN}
@@ -22,7 +22,10 @@ def draw(result: dict, path: Path) -> None:
     networks = {
         **result["front"]["networks"], **result.get("counts", {}).get("networks", {}),
     }  # fmt: skip
-    with figure(path, nrows=2, ncols=2, figsize=(17, 13)) as (_, axes):
+    title = about(
+        "merged clusters", None, f"{sum(np.atleast_1d(result['front']['n_test'])):,} clusters of the test"
+    )
+    with figure(path, title, nrows=2, ncols=2, figsize=(17, 13)) as (_, axes):
         size, speed, new, unusual = axes.flat
         for name, r in networks.items():
             colour = (COLOURS | OURS)[name]

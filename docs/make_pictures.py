@@ -1,9 +1,16 @@
-"""Draw the pictures of docs/concepts.md: python docs/make_pictures.py EVENTS.root (of pile-up 200; needs its
-truth).
+"""Draw the pictures of the pages again: python docs/make_pictures.py [EVENTS.root]
+
+Those of studies and benchmarks are drawn from their numbers in benchmarks/results, of which none is measured again.
+With events of pile-up 200, with truth, also the picture of docs/concepts.md; docs/event-display.png is drawn from the
+embedded sample. docs/display.png is a photograph of the page, and docs/trkx-filters.png needs the network.
 """
 
+import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.patches import Ellipse
@@ -12,9 +19,21 @@ from seeding.cones import ConeOptions, make_cones, to_cylinder
 from seeding.edges import find_edges
 from seeding.references import WindowOptions, window
 from smartpix.layers import layer_pairs
+from smartpix.shipped import data_path
+from tracking.bench import dense_plots, front_plots, lever_plots, seeding_plots, trkx_plots
 from tracking.bench.events import Event, load_sample
-from tracking.show.style import BLUE, GREY, ORANGE, RED, figure
+from tracking.bench.link_plots import plot_link
+from tracking.bench.scaling_table import plot_scaling
+from tracking.bench.systematics_plots import plot_systematics
+from tracking.bench.trigger_plots import plot_logic
+from tracking.runs.driver import run
+from tracking.show.style import BLUE, GREY, ORANGE, RED, about, figure
 
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+RESULTS = ROOT / "benchmarks" / "results"
+MDMM = "conv-mdmm-67"
+"""Network whose training and weights docs/chip.md shows."""
 OPTIONS = ConeOptions()
 WIDE_OPEN = ConeOptions(quantile=1 - 1e-15)
 FIRST = 7
@@ -49,7 +68,8 @@ def draw(path: Path, events: str) -> None:
     edges = find_edges(hits, detector, pairs, field, WIDE_OPEN)
     of = np.flatnonzero((edges.source == source) & (hits.layer[edges.target] == FIRST + 1))
     kept = edges.target[of[edges.chi2[of] < OPTIONS.joint_cut()]]
-    with figure(path, ncols=2, figsize=(16, 7)) as (_, (left, right)):
+    title = about(Path(events).name, None, "its first event")
+    with figure(path, title, ncols=2, figsize=(16, 7)) as (_, (left, right)):
         values, axes = np.linalg.eigh(covariance[:2, :2])
         angle = np.degrees(np.arctan2(axes[1, 1], axes[0, 1]))
         size = 2 * OPTIONS.gate() * np.sqrt(values[::-1])
@@ -80,5 +100,56 @@ def draw(path: Path, events: str) -> None:
         right.legend(fontsize=12, loc="upper right")
 
 
+def result(name: str) -> dict[str, Any]:
+    """Numbers of a study or a benchmark."""
+    read: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return read
+
+
+def draw_results() -> None:
+    """All pictures whose numbers are in benchmarks/results."""
+    seeding, dense, front, trkx = (result(name) for name in ("bench-seeding", "bench-dense", "front", "trkx"))
+    seeding_plots.plot_front(DOCS / "efficiency-reduction.png", seeding)
+    seeding_plots.plot_lost(DOCS / "lost-edges.png", seeding)
+    seeding_plots.plot_time(DOCS / "time.png", seeding)
+    lever_plots.plot_levers(DOCS / "levers.png", result("levers"))
+    cores = dense["samples"]["cores"]
+    title = about("cores", cores["n_events"], f"{cores['n_findable']:,} findable particles")
+    dense_plots.plot_curves(DOCS / "dense-efficiency.png", cores, title)
+    dense_plots.plot_rates(DOCS / "dense-rates.png", dense["samples"])
+    front_plots.plot_front(DOCS / "front.png", front)
+    front_plots.plot_history(DOCS / "mdmm-history.png", front, MDMM)
+    front_plots.plot_weights(DOCS / "mdmm-weights.png", front, (front["base"], MDMM))
+    plot_link(DOCS / "link.png", result("bench-link"))
+    plot_scaling(DOCS / "scaling.png", result("bench-scaling"))
+    plot_logic(DOCS / "trigger-logic.png", result("trigger-logic")["rows"])
+    plot_systematics(DOCS / "systematics.png", result("systematics"))
+    models, references = trkx["models"], trkx["references"]
+    trkx_plots.plot_accuracies(DOCS / "trkx-accuracies.png", models, references)
+    trkx_plots.plot_multiplicity(DOCS / "trkx-multiplicity.png", models, references)
+    trkx_plots.plot_curves(DOCS / "trkx-samples.png", models)
+    trkx_plots.plot_captions(DOCS / "trkx-captions.png", models["caption-covariance"])
+    trkx_plots.plot_ramp(DOCS / "trkx-ramp.png", trkx)
+    trkx_plots.plot_next_layer(DOCS / "trkx-next-layer.png", trkx["next_layer"])
+    sys.path.insert(0, str(ROOT))
+    from benchmarks import irradiation_figure, merged_figure
+
+    irradiation_figure.draw(result("irradiation"), DOCS / "irradiation.png")
+    merged_figure.draw(result("merged-front"), DOCS / "front-merged.png")
+
+
+def draw_run() -> None:
+    """The figures of a run on the embedded sample that pages show."""
+    with tempfile.TemporaryDirectory() as folder:
+        run([data_path("sample.root")], folder)
+        for name in ("event-display", "cone-study", "efficiency", "pulls"):
+            for end in (".png", "-data.csv"):
+                shown = f"{'run-' if name != 'event-display' else ''}{name}{end}"
+                shutil.copy(Path(folder) / f"{name}{end}", DOCS / shown)
+
+
 if __name__ == "__main__":
-    draw(Path(__file__).with_name("cone.png"), sys.argv[1])
+    draw_results()
+    draw_run()
+    if len(sys.argv) > 1:
+        draw(DOCS / "cone.png", sys.argv[1])

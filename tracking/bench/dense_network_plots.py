@@ -12,7 +12,7 @@ import numpy as np
 
 from smartpix.estimate.components import REGION_SHARES
 from smartpix.schema import REGIONS, TARGETS
-from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, RED, SIGMA_NOTE, about, figure
 
 __all__ = ["plot_counting", "plot_endcap", "plot_positions"]
 
@@ -27,7 +27,11 @@ def plot_counting(path: Path, merged: Mapping[str, Any]) -> None:
     are.
     """
     networks = {"float": ("floating point", BLUE, "o"), "chip": ("on the chip", RED, "s")}
-    with figure(path, nrows=1, ncols=3, figsize=(19, 5.6)) as (whole, axes):
+    title = about(
+        "clusters of one and more particles", None, f"{merged['n_clusters']:,} clusters",
+        f"AUC of two against one {merged['auc']:.4f}, on the chip {merged['auc_chip']:.4f}",
+    )  # fmt: skip
+    with figure(path, title, nrows=1, ncols=3, figsize=(19, 6)) as (_, axes):
         for axis, direction in zip(axes, "yx", strict=False):
             for key, (label, colour, marker) in networks.items():
                 curve = merged[key]["curves"][direction]
@@ -60,17 +64,16 @@ def plot_counting(path: Path, merged: Mapping[str, Any]) -> None:
         axes[2].set_xlim(0, 1)
         axes[2].ticklabel_format(axis="y", style="plain")
         axes[2].set_xlabel("predicted probability", fontsize=14)
-        axes[2].set_ylabel("true share - predicted", fontsize=14)
+        axes[2].set_ylabel(r"true share $-$ predicted", fontsize=14)
         axes[2].legend(fontsize=10, ncols=2, loc="upper right", title="particles", title_fontsize=10)
         axes[0].legend(fontsize=12, loc="lower right", bbox_to_anchor=(1.0, 0.12))
-        text = f"AUC of two against one: {merged['auc']:.4f}, on the chip {merged['auc_chip']:.4f}"
-        whole.suptitle(text, x=0.01, ha="left", fontsize=14)
 
 
 def plot_positions(path: Path, positions: Mapping[str, Any]) -> None:
     """Each particle of pairs and triples: half widths of residuals beside those of lone clusters, and pulls."""
     styles = {"pair": ("two particles", BLUE, "o"), "triple": ("three particles", RED, "s")}
-    with figure(path, nrows=1, ncols=2, figsize=(14, 5.6)) as (whole, axes):
+    title = about("each particle of a merged cluster")
+    with figure(path, title, nrows=1, ncols=2, figsize=(14, 6), note=f"{SIGMA_NOTE}.") as (_, axes):
         place = np.arange(len(TARGETS))
         for region, fill, shift in zip(REGIONS, ("full", "none"), (-0.12, 0.12), strict=True):
             for k, (kind, (label, colour, marker)) in enumerate(styles.items()):
@@ -85,7 +88,7 @@ def plot_positions(path: Path, positions: Mapping[str, Any]) -> None:
                 style = {"fmt": marker, "color": colour, "ms": 8, "fillstyle": fill, "lw": 1.4}
                 axes[0].errorbar(at, ratio, **style, label=f"{label}, {region}")
                 axes[1].errorbar(at, pull, yerr=pull / np.sqrt(2 * n), **style, label=f"{label}, {region}")
-        axes[0].set_ylabel("68 % half width / that of lone clusters", fontsize=13)
+        axes[0].set_ylabel(r"$\sigma$ / that of lone clusters", fontsize=13)
         axes[0].set_ylim(bottom=0)
         axes[0].axhline(1.0, color=GREY, lw=0.8, ls=":")
         axes[1].axhspan(1 - PULL_BAND, 1 + PULL_BAND, color=GREY, alpha=0.2, lw=0)
@@ -95,7 +98,6 @@ def plot_positions(path: Path, positions: Mapping[str, Any]) -> None:
             axis.set_xlim(-0.5, len(TARGETS) - 0.5)
             axis.tick_params(axis="x", which="minor", bottom=False, top=False)
         axes[0].legend(fontsize=11)
-        whole.suptitle("each particle of a merged cluster", x=0.01, ha="left", fontsize=14)
 
 
 def plot_endcap(path: Path, endcap: Mapping[str, Any]) -> None:
@@ -103,7 +105,8 @@ def plot_endcap(path: Path, endcap: Mapping[str, Any]) -> None:
     against true ones lost.
     """
     columns = 3 if endcap["edges"] else 2
-    with figure(path, nrows=1, ncols=columns, figsize=(6.6 * columns, 5.6)) as (whole, axes):
+    title = about("end-caps, two possibilities of the direction against one Gaussian")
+    with figure(path, title, nrows=1, ncols=columns, figsize=(6.6 * columns, 6)) as (_, axes):
         for kind, fill, shift in (("mixture", "full", -0.12), ("single", "none", 0.12)):
             rows = [(k, row) for k, row in enumerate(endcap[kind]) if row["n"]]
             at, n = (
@@ -132,10 +135,9 @@ def plot_endcap(path: Path, endcap: Mapping[str, Any]) -> None:
             axis.set_ylim(low, high + 0.5 * (high - low))
             axis.legend(fontsize=9, ncols=2, loc="upper left")
         axes[0].set_ylabel("pull width", fontsize=13)
-        axes[1].set_ylabel("share in the region - nominal", fontsize=13)
+        axes[1].set_ylabel(r"share in the region $-$ nominal", fontsize=13)
         if endcap["edges"]:
             _plot_edges(axes[2], endcap["edges"])
-        whole.suptitle("end-caps: two possibilities against one Gaussian", x=0.01, ha="left", fontsize=14)
 
 
 def _plot_edges(axis: Any, edges: Mapping[str, Any]) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import hist
-import mplhep
 import numpy as np
 
 from smartpix.estimate.quality import half_width
@@ -15,7 +13,9 @@ from tracking.bench.dense_estimates import KINDS, CrossingResiduals
 from tracking.bench.dense_network_plots import plot_counting, plot_endcap, plot_positions
 from tracking.fit.resolution import RESOLUTIONS
 from tracking.metrics import clopper_pearson
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure, rate_points, unit_gaussian
+from tracking.show.formats import FORMATS
+from tracking.show.points import histogram, rate_points, sigma_text, unit_gaussian
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SIGMA_NOTE, about, figure
 
 __all__ = ["STYLES", "plot_curves", "plot_dense", "plot_rates", "plot_residuals", "plot_resolutions"]
 
@@ -43,28 +43,33 @@ BOOTSTRAPS = 100
 COLOURS = {"lone": GREY, "as_one": BLUE, "split": RED}
 
 
-def plot_dense(folder: Path, result: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+def plot_dense(
+    folder: Path, result: Mapping[str, Any], arrays: Mapping[str, Any], kind: str = FORMATS[0]
+) -> None:
     """All figures of :func:`tracking.bench.dense.bench_dense`, in a folder.
 
     Args:
         arrays: what the function gives under that name.
+        kind: format of the figures.
     """
     for name, sample in result["samples"].items():
         plot_curves(
-            folder / f"efficiency-{name}.png", sample, f"{name}: {sample['n_findable']:,} findable particles"
+            folder / f"efficiency-{name}.{kind}",
+            sample,
+            about(name, sample.get("n_events"), f"{sample['n_findable']:,} findable particles"),
         )
         n = len(next(iter(arrays["tracks"][name].values())))
         if n >= FEWEST:
-            title = f"{name}: {n:,} particles in jets with merged clusters that all finders found"
-            plot_resolutions(folder / f"resolution-{name}.png", arrays["tracks"][name], title)
-    plot_rates(folder / "rates.png", result["samples"])
+            title = about(name, None, f"{n:,} particles in jets with merged clusters that all finders found")
+            plot_resolutions(folder / f"resolution-{name}.{kind}", arrays["tracks"][name], title)
+    plot_rates(folder / f"rates.{kind}", result["samples"])
     if result["merged"]:
-        plot_counting(folder / "counting.png", result["merged"])
+        plot_counting(folder / f"counting.{kind}", result["merged"])
         if result["merged"]["positions"]:
-            plot_positions(folder / "positions.png", result["merged"]["positions"])
+            plot_positions(folder / f"positions.{kind}", result["merged"]["positions"])
     if result["endcap"]:
-        plot_endcap(folder / "endcap.png", result["endcap"])
-    plot_residuals(folder / "residuals.png", arrays["crossings"])
+        plot_endcap(folder / f"endcap.{kind}", result["endcap"])
+    plot_residuals(folder / f"residuals.{kind}", arrays["crossings"])
 
 
 def plot_curves(path: Path, sample: Mapping[str, Any], title: str) -> None:
@@ -74,9 +79,10 @@ def plot_curves(path: Path, sample: Mapping[str, Any], title: str) -> None:
     if not names:
         return
     columns = 2 if len(names) > 1 else 1
+    note = f"Error bars: 68 % Clopper-Pearson intervals. Bins of fewer than {FEWEST} particles are left out."
     with figure(
-        path, nrows=-(-len(names) // columns), ncols=columns, figsize=(7.4 * columns, 4.9 * -(-len(names) // columns)),
-        squeeze=False,
+        path, title, nrows=-(-len(names) // columns), ncols=columns, note=note, squeeze=False,
+        figsize=(7.4 * columns, 5.0 * -(-len(names) // columns)),
     ) as (whole, axes):  # fmt: skip
         for axis in axes.flat[len(names) :]:
             axis.set_visible(False)
@@ -88,9 +94,10 @@ def plot_curves(path: Path, sample: Mapping[str, Any], title: str) -> None:
             for k, (who, found) in enumerate(curve["found"].items()):
                 label, colour, marker = STYLES.get(who, (who, GREY, "."))
                 passed = np.where(total >= FEWEST, found, 0)
+                shift = 0.5 * (k - (len(curve["found"]) - 1) / 2) / len(curve["found"])
                 low, _ = rate_points(
-                    axis, _moved(edges, k, len(curve["found"]), AXES[name][1]), passed, enough, bars=False, fmt=marker,
-                    color=colour, ms=5.5, lw=1.4, label=label,
+                    axis, edges, passed, enough, bars=False, fmt=marker, color=colour, ms=5.5, lw=1.4, label=label,
+                    shift=shift, log=AXES[name][1],
                 )  # fmt: skip
                 lowest = min(lowest, float(low.min(initial=1.0)))
             if AXES[name][1]:
@@ -107,18 +114,9 @@ def plot_curves(path: Path, sample: Mapping[str, Any], title: str) -> None:
             axis.set_ylabel(
                 "efficiency of findable particles" + (", in jets" if of_jets else ""), fontsize=13
             )
-        whole.suptitle(title, x=0.01, ha="left", fontsize=14)
         whole.legend(
             *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=12
         )
-
-
-def _moved(edges: Any, k: int, n: int, log: bool) -> Any:
-    """Edges of one of n finders' points, a little beside those of the others."""
-    shift = 0.5 * (k - (n - 1) / 2) / n
-    if log:
-        return edges * (edges[1] / edges[0]) ** shift
-    return edges + (edges[1] - edges[0]) * shift
 
 
 def plot_rates(path: Path, samples: Mapping[str, Any]) -> None:
@@ -126,8 +124,10 @@ def plot_rates(path: Path, samples: Mapping[str, Any]) -> None:
     point for each finder.
     """
     n_columns = len(samples)
+    title = about(", ".join(samples), None, "efficiency of findable particles")
+    note = "Error bars: over events, of one event binomial; of fakes 68 % Clopper-Pearson intervals."
     with figure(
-        path, nrows=2, ncols=n_columns, figsize=(max(9.0, 5.6 * n_columns), 10), squeeze=False
+        path, title, nrows=2, ncols=n_columns, figsize=(max(9.0, 5.6 * n_columns), 10), squeeze=False, note=note
     ) as (whole, axes):  # fmt: skip
         for (upper, lower), (name, sample) in zip(axes.T, samples.items(), strict=True):
             for who, r in sample["finders"].items():
@@ -166,28 +166,31 @@ def _efficiency_error(r: Mapping[str, Any]) -> float:
 def plot_residuals(path: Path, crossings: Mapping[str, CrossingResiduals]) -> None:
     """Residuals and pulls of x and y in the barrel: each particle of merged clusters beside lone clusters."""
     panels = [(pulls, i, axis) for pulls in (False, True) for i, axis in enumerate("xy")]
-    with figure(path, nrows=2, ncols=2, figsize=(14, 10)) as (_, axes):
+    n = sum(len(values.kind) for values in crossings.values())
+    title = about("clusters in dense events, barrel", None, f"{n:,} crossings of particles")
+    with figure(path, title, nrows=2, ncols=2, figsize=(14, 10), note=f"{SIGMA_NOTE}.") as (_, axes):
         for axis, (pulls, i, name) in zip(axes.flat, panels, strict=True):
             reach = 5.0 if pulls else (60.0 if name == "x" else 20.0)
             for values, kind in _by_kind(crossings):
-                shown = values.pull[:, i] if pulls else 1e3 * values.residual[:, i]
+                # Estimate less truth, as in all figures.
+                shown = -values.pull[:, i] if pulls else -1e3 * values.residual[:, i]
                 shown = shown[(values.kind == list(KINDS).index(kind)) & values.barrel]
                 if len(shown) < FEWEST:
                     continue
-                text = f"{KINDS[kind]} ({half_width(shown):.2f}{'' if pulls else ' µm'})"
-                histogram = hist.Hist.new.Reg(50, -reach, reach).Double().fill(shown)
-                mplhep.histplot(
-                    histogram / (len(shown) * 2 * reach / 50), ax=axis, color=COLOURS[kind], flow="none", lw=1.8,
-                    label=text, yerr=False,
-                )  # fmt: skip
+                text = f"{KINDS[kind]}: {sigma_text(shown, '' if pulls else 'µm')}"
+                histogram(axis, shown, reach, 50, density=True, color=COLOURS[kind], label=text)
             if pulls:
                 unit_gaussian(axis, reach)
             axis.set_xlim(-reach, reach)
             axis.set_ylim(0, 1.5 * axis.get_ylim()[1])
-            what = f"(truth - estimate) / sigma of {name}" if pulls else f"truth - estimate of {name} [µm]"
+            what = (
+                rf"(estimate $-$ truth) / $\sigma$ of {name}"
+                if pulls
+                else rf"estimate $-$ truth of {name} [µm]"
+            )
             axis.set_xlabel(what, fontsize=14)
             axis.set_ylabel("share of the particles" + ("" if pulls else " [1/µm]"), fontsize=13)
-            axis.legend(fontsize=10, loc="upper right", title="barrel (68 % half width)", title_fontsize=10)
+            axis.legend(fontsize=10, loc="upper right")
 
 
 def _by_kind(crossings: Mapping[str, CrossingResiduals]) -> list[tuple[CrossingResiduals, str]]:
@@ -202,7 +205,9 @@ def plot_resolutions(path: Path, arrays: Mapping[str, Any], title: str) -> None:
     """68 % half widths of d0, phi and theta of particles that all finders found, with errors of a bootstrap."""
     units = {"d0": r"$d_0$ [µm]", "phi": r"$\phi$ [mrad]", "theta": r"$\theta$ [mrad]"}
     place = np.arange(len(arrays))[::-1]
-    with figure(path, nrows=1, ncols=3, figsize=(16, 1.8 + 0.42 * len(arrays)), sharey=True) as (whole, axes):
+    note = f"{SIGMA_NOTE}. Error bars: of {BOOTSTRAPS} bootstrap samples."
+    size = (16, 2.2 + 0.42 * len(arrays))
+    with figure(path, title, nrows=1, ncols=3, figsize=size, sharey=True, note=note) as (_, axes):
         for axis, (name, label) in zip(axes, units.items(), strict=True):
             k, factor = list(RESOLUTIONS).index(name), RESOLUTIONS[name][1]
             for y, (who, residual) in zip(place, arrays.items(), strict=True):
@@ -214,8 +219,7 @@ def plot_resolutions(path: Path, arrays: Mapping[str, Any], title: str) -> None:
                     half_width(values), y, xerr=np.std(drawn), fmt=marker, color=colour, ms=8, lw=1.4
                 )
             axis.set_xlim(left=0)
-            axis.set_xlabel(f"68 % half width of {label}", fontsize=13)
+            axis.set_xlabel(rf"$\sigma$ of {label}", fontsize=13)
             axis.tick_params(axis="y", which="minor", left=False, right=False)
         axes[0].set_yticks(place, [STYLES.get(who, (who,))[0] for who in arrays], fontsize=11)
         axes[0].set_ylim(-0.7, len(arrays) - 0.3)
-        whole.suptitle(title, x=0.01, ha="left", fontsize=14)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from smartpix.networks.plan import KINDS
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SIGMA_NOTE, about, figure
 
 __all__ = ["plot_front", "plot_history", "plot_weights"]
 
@@ -30,7 +30,12 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
     are not zero.
     """
     networks = result["networks"]
-    with figure(path, nrows=1, ncols=2, figsize=(13, 5.2), sharey=True) as (_, axes):
+    clusters = [f"{result['n_clusters']:,} clusters"] if "n_clusters" in result else []
+    title = about("clusters that no network was trained on", None, *clusters)
+    with figure(path, title, nrows=1, ncols=2, figsize=(13, 5.6), sharey=True, note=f"{SIGMA_NOTE}.") as (
+        _,
+        axes,
+    ):
         for axis, key, label in (
             (axes[0], "da4ml_luts", "look-up tables (da4ml)"), (axes[1], "nonzero_weights",
             "weights that are not zero"),
@@ -55,7 +60,7 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
             axis.axhline(1.05, color=GREY, lw=1, ls=":")
             axis.set_xscale("log")
             axis.set_xlabel(label)
-        axes[0].set_ylabel(f"largest half width / {result['base']}'s", fontsize=15)
+        axes[0].set_ylabel(rf"largest $\sigma$ / {result['base']}'s", fontsize=15)
         axes[0].set_ylim(bottom=0.9)
         axes[0].text(
             0.02, 1.055, "5 % worse", transform=axes[0].get_yaxis_transform(), fontsize=10, color=GREY
@@ -64,9 +69,9 @@ def plot_front(path: Path, result: Mapping[str, Any]) -> None:
         areas = {name: area[1] for name, area in result["published_areas"].items()}
         largest = max(areas.values())
         lines = "\n".join(f"{name}: {area / largest:.2f}" for name, area in areas.items())
-        axes[0].text(0.98, 0.98, f"published areas,\nrelative to the largest\n{lines}",
+        axes[0].text(0.02, 0.02, f"published areas,\nrelative to the largest\n{lines}",
         transform=axes[0].transAxes, fontsize=9,
-                     ha="right", va="top", color=GREY)  # fmt: skip
+                     ha="left", va="bottom", color="#505050")  # fmt: skip
         axes[1].legend(fontsize=9, loc="upper right")
 
 
@@ -77,7 +82,8 @@ def plot_history(path: Path, result: Mapping[str, Any], name: str) -> None:
     network = result["networks"][name]
     by_epoch = network["by_epoch"]
     epochs = np.arange(1, len(by_epoch) + 1)
-    with figure(path, nrows=1, ncols=2, figsize=(13, 4.6)) as (_, axes):
+    title = f"training of {name}: {network['kind']}, {len(by_epoch)} epochs"
+    with figure(path, title, nrows=1, ncols=2, figsize=(13, 4.8)) as (_, axes):
         layers = [layer for layer in by_epoch[0]["zeros"] if layer != "all"]
         for layer, colour in zip(layers, LAYERS, strict=False):
             axes[0].plot(epochs, [e["zeros"][layer] for e in by_epoch], color=colour, lw=1.5, label=layer)
@@ -107,8 +113,9 @@ def plot_weights(path: Path, result: Mapping[str, Any], names: tuple[str, ...]) 
     layers = list(result["networks"][names[0]]["weights"])
     n_columns = min(3, len(layers))
     n_rows = -(-len(layers) // n_columns)
+    title = f"rounded weights of {' and '.join(names)}"
     with figure(
-        path, nrows=n_rows, ncols=n_columns, figsize=(4.6 * n_columns, 3.2 * n_rows), squeeze=False
+        path, title, nrows=n_rows, ncols=n_columns, figsize=(4.6 * n_columns, 3.4 * n_rows), squeeze=False
     ) as (_, axes):
         for axis in axes.flat[len(layers) :]:
             axis.set_visible(False)
@@ -120,12 +127,13 @@ def plot_weights(path: Path, result: Mapping[str, Any], names: tuple[str, ...]) 
             # Zero in the middle of a bin.
             edges = np.linspace(-reach, reach, 42) * (1 + 1 / 41)
             for values, name, colour, fill in zip(counted, names, (GREY, BLUE), (True, False), strict=False):
-                axis.hist(
-                    list(values), edges, weights=list(values.values()), color=colour,
-                    histtype="stepfilled" if fill else "step",
-                    lw=1.5, alpha=0.5 if fill else 1.0, label=name,
-                )  # fmt: skip
+                inside, _ = np.histogram(list(values), edges, weights=list(values.values()))
+                axis.stairs(
+                    inside, edges, color=colour, fill=fill, lw=1.5, alpha=0.5 if fill else 1.0, label=name
+                )
             axis.set_yscale("log")
+            # Below one, so that a bin of a single weight is seen.
+            axis.set_ylim(bottom=0.5)
             axis.set_title(layer, fontsize=12, loc="left")
             axis.set_xlabel("weight")
         axes.flat[0].set_ylabel("weights per bin")

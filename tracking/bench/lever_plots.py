@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import hist
-import mplhep
 import numpy as np
 
-from smartpix.estimate.quality import half_width
 from smartpix.schema import REGIONS, TARGETS
-from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, UNITS, figure, unit_gaussian
+from tracking.show.points import histogram, sigma_text, unit_gaussian
+from tracking.show.style import BLUE, GREEN, GREY, LABELS, ORANGE, SIGMA_NOTE, UNITS, about, figure
 
 __all__ = ["plot_angle_pt", "plot_levers", "plot_pulls", "plot_targets"]
 
@@ -26,8 +24,15 @@ def plot_levers(path: Path, results: Mapping[str, Any]) -> None:
     n_columns = min(3, len(levers))
     n_rows = -(-len(levers) // n_columns)
     base = next((r for settings in levers.values() for k, r in settings.items() if _is_base(k)), None)
+    size = (6.2 * n_columns, 3.6 * n_rows + 0.5)
     with figure(
-        path, nrows=n_rows, ncols=n_columns, figsize=(6.2 * n_columns, 3.6 * n_rows), squeeze=False
+        path,
+        _title(results),
+        nrows=n_rows,
+        ncols=n_columns,
+        figsize=size,
+        squeeze=False,
+        note=f"{SIGMA_NOTE}.",
     ) as (_, axes):
         for axis in axes.flat[len(levers) :]:
             axis.set_visible(False)
@@ -49,8 +54,14 @@ def plot_levers(path: Path, results: Mapping[str, Any]) -> None:
             axis.margins(x=0.15)
             axis.set_title(lever, fontsize=13, loc="left")
             axis.tick_params(axis="y", which="both", left=False, right=False)
-            axis.set_xlabel(r"68 % half width, |cot $\alpha$| < 2", fontsize=11)
+            axis.set_xlabel(r"$\sigma$, |cot $\alpha$| < 2", fontsize=11)
         axes.flat[0].legend(fontsize=9, loc="lower right")
+
+
+def _title(results: Mapping[str, Any]) -> str:
+    """The data that a study's networks were trained and judged on."""
+    options = results["options"]
+    return about(f"data set {options['dataset']}", None, f"{options['clusters']:,} clusters of each sensor")
 
 
 def _is_base(label: str) -> bool:
@@ -60,7 +71,10 @@ def _is_base(label: str) -> bool:
 def plot_targets(path: Path, results: Mapping[str, Any], lever: str) -> None:
     """All four half widths at each setting of one lever."""
     settings = results["levers"][lever]
-    with figure(path, nrows=1, ncols=4, figsize=(17, 1.9 + 0.45 * len(settings)), sharey=True) as (
+    size = (17, 2.4 + 0.45 * len(settings))
+    with figure(
+        path, _title(results), nrows=1, ncols=4, figsize=size, sharey=True, note=f"{SIGMA_NOTE}."
+    ) as (
         whole,
         axes,
     ):
@@ -84,7 +98,7 @@ def plot_targets(path: Path, results: Mapping[str, Any], lever: str) -> None:
                 for y, value in zip(at + offset, values, strict=True):
                     axis.text(value, y, f" {value:.3g}", va="center", fontsize=9)
             axis.margins(x=0.18)
-            axis.set_xlabel(f"68 % half width of {label}", fontsize=12)
+            axis.set_xlabel(rf"$\sigma$ of {label}", fontsize=12)
             axis.ticklabel_format(axis="x", style="plain")
             axis.tick_params(axis="y", which="both", left=False, right=False)
         axes[0].set_yticks(at, list(settings), fontsize=11)
@@ -92,11 +106,19 @@ def plot_targets(path: Path, results: Mapping[str, Any], lever: str) -> None:
         whole.legend(*axes[0].get_legend_handles_labels(), fontsize=11, loc="outside upper right", ncols=2)
 
 
-def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
-    """Residuals or pulls of the networks and the cluster-shape estimates, by target and region."""
+def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool, sample: str) -> None:
+    """Residuals or pulls of the networks and the cluster-shape estimates, by target and region.
+
+    Args:
+        sample: the files, in words.
+    """
     arrays = results["arrays"]
     regions = [r for r in REGIONS if any(region == r for region, _ in arrays)]
-    with figure(path, nrows=len(regions), ncols=4, figsize=(19, 4.6 * len(regions)), squeeze=False) as (
+    n = sum(len(arrays[(region, "mdn")][0]) for region in regions)
+    title = about(sample, None, f"{n:,} clusters of one particle")
+    note = f"{SIGMA_NOTE}, of all clusters, those beyond the axis among them."
+    size = (19, 4.6 * len(regions) + 0.6)
+    with figure(path, title, nrows=len(regions), ncols=4, figsize=size, squeeze=False, note=note) as (
         _,
         axes,
     ):
@@ -109,29 +131,21 @@ def plot_pulls(path: Path, results: Mapping[str, Any], pulls: bool) -> None:
                 reach = 4.0
                 if not pulls:
                     reach = 1.3 * float(np.percentile(np.abs(widest[0][:, k] * scale), 95))
+                top = 0.4 if pulls else 0.0
                 for estimator, colour in shown.items():
-                    values = arrays[(region, estimator)][1 if pulls else 0][:, k] * scale
-                    width = f"68 % within {half_width(values):.3g}{' ' + unit if unit else ''}"
-                    histogram = hist.Hist.new.Reg(60, -reach, reach).Double().fill(values)
-                    mplhep.histplot(
-                        histogram,
-                        ax=axis,
-                        color=colour,
-                        density=True,
-                        flow="none",
-                        label=f"{NAMES[estimator]}: {width}",
-                    )
+                    # Estimate less truth, as in the figures of a run.
+                    values = -arrays[(region, estimator)][1 if pulls else 0][:, k] * scale
+                    text = f"{NAMES[estimator]}: {sigma_text(values, unit)}"
+                    heights = histogram(axis, values, reach, 60, density=True, color=colour, label=text)
+                    top = max(top, float(heights.max()))
                 if pulls:
                     unit_gaussian(axis, reach)
-                what = (
-                    f"(truth - estimate) / sigma of {LABELS[name]}"
-                    if pulls
-                    else f"truth - estimate of {LABELS[name]}"
-                )
+                less = r"estimate $-$ truth"
+                what = rf"({less}) / $\sigma$ of {LABELS[name]}" if pulls else f"{less} of {LABELS[name]}"
                 axis.set_xlabel(what + (f" [{unit}]" if unit else ""), fontsize=13)
-                axis.set_ylabel(f"density, {region.replace('endcap', 'end-caps')}", fontsize=13)
+                axis.set_ylabel(f"share / unit, {region.replace('endcap', 'end-caps')}", fontsize=13)
                 axis.set_xlim(-reach, reach)
-                axis.set_ylim(0, 1.25 * axis.get_ylim()[1])
+                axis.set_ylim(0, 1.5 * top)
                 axis.legend(fontsize=10, loc="upper right")
 
 
@@ -139,7 +153,8 @@ def plot_angle_pt(path: Path, results: Mapping[str, Any]) -> None:
     """Measured bend against q/pT, with the true curve and a band of one sigma."""
     curvature, true, measured = results["arrays"]
     order = np.argsort(curvature)
-    with figure(path, figsize=(9, 6.5)) as (_, axis):
+    title = about("data set 2s", None, f"{results['n']:,} clusters", f"network {results['variant']}")
+    with figure(path, title, (9, 6.8), note=f"{SIGMA_NOTE}.") as (_, axis):
         inside = np.abs(curvature) < 8
         counts, x, y = np.histogram2d(
             curvature[inside], np.degrees(measured[inside]), bins=(80, 80), range=((-8, 8), (-15, 15))
@@ -151,7 +166,7 @@ def plot_angle_pt(path: Path, results: Mapping[str, Any]) -> None:
         for sign in (-1, 1):
             axis.plot(
                 curvature[order], curve + sign * results["sigma_beta_deg"], color=ORANGE, lw=1.5, ls="--",
-                label=f"68 %: ± {results['sigma_beta_deg']:.2f}°" if sign > 0 else None,
+                label=rf"$\pm$ $\sigma$: {results['sigma_beta_deg']:.2f}°" if sign > 0 else None,
             )  # fmt: skip
         axis.set_xlim(-8, 8)
         axis.set_ylim(-15, 15)

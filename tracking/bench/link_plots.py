@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tracking.bench.link import CROSSINGS_PER_S
 from tracking.metrics import clopper_pearson
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, about, figure
 
 __all__ = ["plot_link"]
 
@@ -45,7 +45,10 @@ def plot_link(path: Path, result: Mapping[str, Any]) -> None:
     """
     codes = {name: row for name, row in result["codes"].items() if "bits_per_cluster" in row}
     options: dict[str, Any] = {"nrows": 3, "ncols": 2, "height_ratios": [1, 1, 0.42], "figsize": (11, 10)}
-    with figure(path, **options) as (whole, axes):
+    title = about(
+        f"pile-up 200, seed {result['seed']}", result["n_events"], f"{result['n_clusters']:,} clusters"
+    )
+    with figure(path, title, **options) as (whole, axes):
         for axis, (key, label) in zip(axes[:2].flat, PANELS.items(), strict=True):
             _panel(axis, key, label, codes, result)
         whole.canvas.draw()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, about, figure
 
 __all__ = ["plot_scaling", "scaling_table"]
 
@@ -54,7 +54,9 @@ def scaling_table(result: Mapping[str, Any]) -> str:
 def plot_scaling(path: Path, result: Mapping[str, Any]) -> None:
     """Time of each stage against hits, with the fitted powers, and the memory over many events."""
     n_plots = 1 if result["memory_mb"] is None else 2
-    with figure(path, ncols=n_plots, figsize=(9 * n_plots, 6.5)) as (_, made):
+    kinds = " and ".join(sorted({point["sample"].split()[0] for point in result["points"]}, reverse=True))
+    title = about(kinds, result.get("n_events"), "the mean of each point")
+    with figure(path, title, ncols=n_plots, figsize=(9 * n_plots, 6.5)) as (_, made):
         axes = made if n_plots > 1 else [made]
         _plot_times(axes[0], result)
         if n_plots > 1:
@@ -62,7 +64,7 @@ def plot_scaling(path: Path, result: Mapping[str, Any]) -> None:
             axes[1].plot(events, mb, "-", color=COLOURS[0])
             axes[1].set_xlabel("events reconstructed in one process")
             axes[1].set_ylabel("memory [MB]")
-            axes[1].set_ylim(0)
+            axes[1].set_ylim(0, 1.15 * mb.max())
             axes[1].grid(alpha=0.3)
 
 

@@ -40,6 +40,8 @@ def front(sample: SeedingSample) -> dict[str, list[dict[str, float]]]:
                     "quantile": quantile,
                     "edges": n_edges / len(sample.events),
                     "edge_efficiency_0p9": n_found / max(n_wanted, 1),
+                    "n_wanted": n_wanted,
+                    "n_found": n_found,
                 }
             )
     return points

@@ -7,7 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, figure
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, RED, about, figure
 
 __all__ = ["plot_logic", "plot_sectors"]
 
@@ -21,7 +21,7 @@ def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
     """
     rows = [row for row in result["curve"] if row["by"] == "helix"]
     sizes = sorted({(row["nodes"], row["edges"]) for row in rows})
-    with figure(path, nrows=1, ncols=2, figsize=(13, 5.2)) as (_, axes):
+    with figure(path, _title(result), nrows=1, ncols=2, figsize=(13, 5.4)) as (_, axes):
         for size, colour in zip(sizes, cycle(COLOURS), strict=False):
             for order, (line, words) in ORDERS.items():
                 chosen = [r for r in rows if (r["nodes"], r["edges"]) == size and r["order"] == order]
@@ -36,14 +36,20 @@ def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
                         label=f"{size[0]} hits, {size[1]} edges",
                     )  # fmt: skip
         axes[0].axhline(0.99, color=GREY, lw=1, ls="--")
-        axes[0].set_ylim(top=1.0)
+        axes[0].set_ylim(top=1.002)
         axes[0].set_ylabel("particles in one sector")
         axes[1].set_ylabel("sectors that lose edges")
         axes[1].set_yscale("log")
         for axis in axes:
             axis.set_xscale("log")
             axis.set_xlabel("sectors of an event")
-            axis.legend(fontsize=10)
+            axis.legend(fontsize=10, loc="best")
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    data = result.get("data") or {}
+    seed = [f"seed {data['seed']}"] if "seed" in data else []
+    return about("bench trigger", result.get("n_events"), *seed)
 
 
 def plot_logic(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -52,7 +58,8 @@ def plot_logic(path: Path, rows: Mapping[str, Mapping[str, Any]]) -> None:
     """
     intervals = sorted(int(name) for name in rows)
     chosen = [rows[str(interval)] for interval in intervals]
-    with figure(path, nrows=1, ncols=2, figsize=(13, 5.2)) as (_, (size, time)):
+    title = "synthesis of the trigger's network; latency at its clock"
+    with figure(path, title, nrows=1, ncols=2, figsize=(13, 5.4)) as (_, (size, time)):
         for key, colour, marker, label in (
             ("luts", BLUE, "o", "look-up tables"),
             ("ffs", ORANGE, "s", "flip-flops"),

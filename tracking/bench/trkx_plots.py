@@ -16,7 +16,9 @@ from tracking.bench.trkx_track_plots import plot_next_layer, plot_ramp
 from tracking.finders.trkx.filters import OptimalInputs
 from tracking.finders.trkx.metrics import ACCURACIES, MULTIPLICITIES
 from tracking.finders.trkx.options import toy_options
-from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure, unit_gaussian
+from tracking.show.formats import FORMATS
+from tracking.show.points import unit_gaussian
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, figure
 
 __all__ = [
     "plot_accuracies", "plot_captions", "plot_curves", "plot_filters", "plot_multiplicity", "plot_trkx",
@@ -41,27 +43,34 @@ LINE = "straight line, followed"
 
 
 def plot_trkx(
-    folder: Path, result: Mapping[str, Any], filters: Mapping[str, Sequence[OptimalInputs]]
+    folder: Path,
+    result: Mapping[str, Any],
+    filters: Mapping[str, Sequence[OptimalInputs]],
+    kind: str = FORMATS[0],
 ) -> None:
-    """All figures of :func:`tracking.bench.trkx.trkx_study` for which there are numbers, in a folder."""
+    """All figures of :func:`tracking.bench.trkx.trkx_study` for which there are numbers, in a folder.
+
+    Args:
+        kind: format of the figures.
+    """
     if models := result["models"]:
         references = result["references"]
         if any(r["hit_accuracy"] is not None for r in models.values()):
-            plot_accuracies(folder / "accuracies.png", models, references)
+            plot_accuracies(folder / f"accuracies.{kind}", models, references)
         if any(r["multiplicity"] for r in models.values()):
-            plot_multiplicity(folder / "multiplicity.png", models, references)
+            plot_multiplicity(folder / f"multiplicity.{kind}", models, references)
         if any(r["curve"] and r["hit_accuracy"] is not None for r in models.values()):
-            plot_curves(folder / "samples.png", models)
+            plot_curves(folder / f"samples.{kind}", models)
         for name, r in models.items():
             # Of fewer than two lines there are no widths, and nothing to see.
             if r["lines"] and "distance" in r["lines"] and r["pull_widths"]:
-                plot_captions(folder / f"captions-{name}.png", r)
+                plot_captions(folder / f"captions-{name}.{kind}", r)
     for name, layers in filters.items():
-        plot_filters(folder / f"filters-{name}.png", name, layers, result["models"][name])
+        plot_filters(folder / f"filters-{name}.{kind}", name, layers, result["models"][name])
     if result["ramp"]:
-        plot_ramp(folder / "ramp.png", result)
+        plot_ramp(folder / f"ramp.{kind}", result)
     if result["next_layer"] and result["next_layer"]["n"]:
-        plot_next_layer(folder / "next-layer.png", result["next_layer"])
+        plot_next_layer(folder / f"next-layer.{kind}", result["next_layer"])
 
 
 def plot_accuracies(
@@ -70,7 +79,11 @@ def plot_accuracies(
     """Accuracies of all networks that find a track: ours, as published, and what a straight line reaches."""
     found = {name: r for name, r in models.items() if r["hit_accuracy"] is not None}
     height = 0.5 * len(found) + 2.8
-    with figure(path, nrows=1, ncols=3, figsize=(15, height), sharex=True, sharey=True) as (whole, axes):
+    title = f"simulation: toys of HEP.TrkX, {_events(found)} a network; errors are binomial over events"
+    with figure(path, title, nrows=1, ncols=3, figsize=(15, height), sharex=True, sharey=True) as (
+        whole,
+        axes,
+    ):
         place = np.arange(len(found))[::-1]
         for axis, key in zip(axes, ACCURACIES, strict=True):
             for y, r in zip(place, found.values(), strict=True):
@@ -95,10 +108,6 @@ def plot_accuracies(
         axes[0].set_yticks(place, [_described(name, r) for name, r in found.items()], fontsize=11)
         axes[0].set_ylim(-0.6, len(found) - 0.4)
         _legend_below(whole, axes)
-        whole.suptitle(
-            f"simulation: toys of HEP.TrkX, {_events(found)} a network; errors are binomial over events",
-            x=0.01, ha="left", fontsize=14,
-        )  # fmt: skip
 
 
 def _described(name: str, r: Mapping[str, Any]) -> str:
@@ -120,7 +129,9 @@ def plot_multiplicity(
     if line:
         shown[LINE] = (line, BLACK, "x")
     mean = toy_options("3d").background
-    with figure(path, nrows=1, ncols=2, figsize=(14, 7.2), sharey=True) as (whole, axes):
+    rows_of = {name: {"rows": rows} for name, (rows, *_) in shown.items()}
+    title = f"simulation: 3d toys, {_events(rows_of, 'rows')} a point"
+    with figure(path, title, nrows=1, ncols=2, figsize=(14, 7.2), sharey=True) as (whole, axes):
         for axis, key in zip(axes, ("pixel_accuracy", "hit_accuracy_unseeded"), strict=True):
             for name, (rows, colour, marker) in shown.items():
                 points = {float(k): r for k, r in rows.items() if r.get(key) is not None}
@@ -139,15 +150,23 @@ def plot_multiplicity(
             axis.grid(color=GREY, alpha=0.25, lw=0.6)
         axes[0].set_ylim(max(0.0, axes[0].get_ylim()[0]), 1.01)
         _legend_below(whole, axes)
-        text = f"simulation: 3d toys, {_events({name: {'rows': rows} for name, (rows, *_) in shown.items()}, 'rows')} a point"
-        whole.suptitle(text, x=0.01, ha="left", fontsize=15)
 
 
 def plot_curves(path: Path, models: Mapping[str, Mapping[str, Any]]) -> None:
     """Accuracies against the number of toys that a network has learned from."""
     found = {name: r for name, r in models.items() if r["curve"] and r["hit_accuracy"] is not None}
     counts = [point["samples"] for r in found.values() for point in r["curve"]]
-    with figure(path, nrows=1, ncols=2, figsize=(14, 7.4), sharex=True, sharey=True) as (whole, axes):
+    n = sorted({r["n_curve"] for r in found.values()})
+    many = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
+    title = f"simulation: {many} held-out toys a point"
+    note = (
+        "Errors are binomial over events. The learning rate falls to 1 % at the end of each curve, which bends it: a "
+        "training of other length has another curve."
+    )
+    with figure(path, title, nrows=1, ncols=2, figsize=(14, 7.6), sharex=True, sharey=True, note=note) as (
+        whole,
+        axes,
+    ):
         for axis, key in zip(axes, ACCURACIES[:2], strict=True):
             for name, r in found.items():
                 colour, marker = STYLES.get(r["model"], (GREY, "."))
@@ -164,12 +183,6 @@ def plot_curves(path: Path, models: Mapping[str, Mapping[str, Any]]) -> None:
         axes[0].set_xlim(min(counts) / MARGIN, max(counts) * MARGIN)
         axes[0].set_ylim(0, 1)
         _legend_below(whole, axes)
-        n = sorted({r["n_curve"] for r in found.values()})
-        many = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
-        whole.suptitle(
-            f"simulation: {many} held-out toys a point; the learning rate falls to 1 % at the end of each curve,\n"
-            "which bends it: a training of other length has another curve", x=0.01, ha="left", fontsize=14,
-        )  # fmt: skip
 
 
 def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
@@ -177,7 +190,8 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
     and pulls beside a unit Gaussian.
     """
     told, n = model["lines"], model["lines"]["n_lines"]
-    with figure(path, nrows=1, ncols=2, figsize=(13, 5.6)) as (whole, axes):
+    title = f"simulation: toys {model['toy']}, {model['n_events']:,} images, {n:,} lines"
+    with figure(path, title, nrows=1, ncols=2, figsize=(13, 5.6)) as (_, axes):
         edges, counts = (np.array(told["distance"][key], dtype=float) for key in ("edges", "counts"))
         _density(axes[0], edges, counts, n, color=BLUE, label=r"$r^T S^{-1} r$")
         grid = np.linspace(edges[0], edges[-1], 200)
@@ -208,8 +222,6 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
         axes[1].legend(fontsize=12, loc="upper left")
         for axis in axes:
             axis.set_ylabel("share of the lines per unit", fontsize=15)
-        text = f"simulation: toys {model['toy']}, {model['n_events']:,} images, {n:,} lines"
-        whole.suptitle(text, x=0.01, ha="left", fontsize=14)
 
 
 def plot_filters(path: Path, name: str, layers: Sequence[OptimalInputs], model: Mapping[str, Any]) -> None:
@@ -222,8 +234,10 @@ def plot_filters(path: Path, name: str, layers: Sequence[OptimalInputs], model: 
     """
     chosen = [layers[k] for k in np.unique(np.linspace(0, len(layers) - 1, SHOWN_LAYERS).round().astype(int))]
     columns = max(len(layer.images) for layer in chosen)
-    with figure(path, nrows=len(chosen), ncols=columns, figsize=(1.35 * columns + 1.4, 1.4 * len(chosen) + 1.3),
-                squeeze=False) as (whole, axes):  # fmt: skip
+    learned = "" if model["samples"] is None else f", learned from {model['samples']:,} toys {model['toy']}"
+    title = f"{name}{learned}:\ninput that each filter responds most to (white: no hit, dark: hit)"
+    size = (1.35 * columns + 1.4, 1.4 * len(chosen) + 1.3)
+    with figure(path, title, nrows=len(chosen), ncols=columns, figsize=size, squeeze=False) as (whole, axes):  # fmt: skip
         for row, layer in zip(axes, chosen, strict=True):
             (first, last), (low, high), *other = layer.field
             seen = layer.images[:, first : last + 1, low : high + 1]
@@ -241,11 +255,6 @@ def plot_filters(path: Path, name: str, layers: Sequence[OptimalInputs], model: 
             row[0].set_ylabel(f"layer {layer.layer}\n{sides}", fontsize=11, loc="center")
         whole.supxlabel("planes that the filter sees, from the first to the last", fontsize=13)
         whole.supylabel("pixels that it sees", fontsize=13)
-        learned = (
-            "" if model["samples"] is None else f", learned from {model['samples']:,} toys {model['toy']}"
-        )
-        text = f"{name}{learned}:\ninput that each filter responds most to (white: no hit, dark: hit)"
-        whole.suptitle(text, x=0.01, ha="left", fontsize=13)
 
 
 def _density(axis: Any, edges: Any, counts: Any, n: int, **style: Any) -> None:

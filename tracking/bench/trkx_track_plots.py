@@ -25,7 +25,8 @@ def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
     """What all finders of the RAMP challenge miss of a score of 1, at 10 and at 20 tracks, and their time."""
     found = result["ramp"]
     place = np.arange(len(found))[::-1]
-    with figure(path, nrows=1, ncols=2, figsize=(12, 0.7 * len(found) + 2.6), sharey=True,
+    title = f"simulation: RAMP challenge, {result['n_ramp_events']:,} events each"
+    with figure(path, title, nrows=1, ncols=2, figsize=(12, 0.7 * len(found) + 2.6), sharey=True,
                 gridspec_kw={"width_ratios": (2, 1)}) as (whole, axes):  # fmt: skip
         for tracks, shift, colour, marker in ((10, 0.1, BLUE, "o"), (20, -0.1, RED, "s")):
             axes[0].errorbar(
@@ -52,8 +53,6 @@ def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
             axis.tick_params(axis="y", which="both", left=False, right=False)
             axis.grid(axis="y", color=GREY, alpha=0.25, lw=0.6)
         whole.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=12)
-        text = f"simulation: RAMP challenge, {result['n_ramp_events']:,} events each"
-        whole.suptitle(text, x=0.01, ha="left", fontsize=14)
 
 
 def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
@@ -62,7 +61,13 @@ def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
     """
     groups = {"next layers": result, "overlaps of the same layer": result.get("overlaps") or {"n": 0}}
     groups = {name: told for name, told in groups.items() if told["n"]}
-    with figure(path, nrows=len(groups), ncols=2, figsize=(13, 4.4 * len(groups) + 1.4), sharex=True, sharey="col",
+    sample = " and ".join(result["sample"])
+    if "n_events" in result:
+        sample += f", {result['n_events']} events"
+    title = (
+        f"simulation: {sample}, {result['n_paths']:,} particles, {result['n']:,} predictions of next layers"
+    )
+    with figure(path, title, nrows=len(groups), ncols=2, figsize=(13, 4.4 * len(groups) + 1.4), sharex=True, sharey="col",
                 squeeze=False) as (whole, axes):  # fmt: skip
         for (left, right), (name, told) in zip(axes, groups.items(), strict=True):
             rows = [row for row in told["by_pt"] if row["n"]]
@@ -81,11 +86,6 @@ def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
             axis.set_xlabel("$p_T$ of the particle [GeV]", fontsize=15)
         handles = [pair for axis in axes[0] for pair in zip(*axis.get_legend_handles_labels(), strict=True)]
         whole.legend(*zip(*handles, strict=True), loc="outside lower center", ncols=4, fontsize=11)
-        sample = " and ".join(result["sample"])
-        if "n_events" in result:
-            sample += f", {result['n_events']} events"
-        text = f"simulation: {sample}, {result['n_paths']:,} particles, {result['n']:,} predictions of next layers"
-        whole.suptitle(text, x=0.01, ha="left", fontsize=14)
 
 
 def _points(rows: Sequence[Mapping[str, Any]], key: str, shift: int) -> tuple[Any, Any, Any, Any]:

@@ -15,6 +15,7 @@ from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.threads import set_threads
 from tracking.cli.train_flags import sensor_flag
 from tracking.finder_table import FINDERS
+from tracking.show.formats import figure_format_flag
 
 __all__ = ["add_bench"]
 
@@ -69,6 +70,7 @@ def add_bench(commands: Any) -> None:
         "-o", "--output", type=named_path, metavar="FOLDER", help="write figures and bench-seeding.json there"
     )
     _generic_flag(seeding)
+    figure_format_flag(seeding)
     json_flag(seeding)
     seeding.set_defaults(command_function=_bench_seeding)
     tracks = kinds.add_parser("tracking",
@@ -152,6 +154,7 @@ def _add_dense(kinds: Any) -> None:
     dense.add_argument(
         "-o", "--output", type=named_path, metavar="FOLDER", help="write figures and bench-dense.json there"
     )
+    figure_format_flag(dense)
     json_flag(dense)
     dense.set_defaults(command_function=_bench_dense)
 
@@ -189,6 +192,7 @@ def _add_scaling(kinds: Any) -> None:
         "-o", "--output", type=named_path, metavar="FOLDER",
         help="write the figure and bench-scaling.json there",
     )  # fmt: skip
+    figure_format_flag(scaling)
     json_flag(scaling)
     scaling.set_defaults(command_function=_bench_scaling)
 
@@ -245,10 +249,10 @@ def _bench_seeding(options: argparse.Namespace) -> None:
         options.generic,
     )  # fmt: skip
     if folder is not None:
-        plot_front(folder / "efficiency-reduction.png", result)
-        plot_lost(folder / "lost-edges.png", result)
+        plot_front(folder / f"efficiency-reduction.{options.figures}", result)
+        plot_lost(folder / f"lost-edges.{options.figures}", result)
         if result["time_points"] is not None:
-            plot_time(folder / "time.png", result)
+            plot_time(folder / f"time.{options.figures}", result)
         write_json(folder / "bench-seeding.json", result)
     print_or_show(options, result, seeding_table(result))
 
@@ -265,7 +269,7 @@ def _bench_scaling(options: argparse.Namespace) -> None:
     set_threads(1)
     result = bench_scaling(chosen, log)
     if folder is not None:
-        plot_scaling(folder / "scaling.png", result)
+        plot_scaling(folder / f"scaling.{options.figures}", result)
         write_json(folder / "bench-scaling.json", result)
     print_or_show(options, result, scaling_table(result))
 
@@ -281,7 +285,7 @@ def _bench_dense(options: argparse.Namespace) -> None:
     result = bench_dense(options.events, options.seed, options.samples or list(SAMPLES), options.finders, log)
     arrays = result.pop("arrays")
     if folder is not None:
-        plot_dense(folder, result, arrays)
+        plot_dense(folder, result, arrays, options.figures)
         write_json(folder / "bench-dense.json", result)
     print_or_show(options, result, dense_table(result))
 

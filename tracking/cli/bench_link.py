@@ -9,6 +9,7 @@ from tracking.cli.output import json_flag, log
 from tracking.cli.parser import named_path
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.threads import set_threads
+from tracking.show.formats import figure_format_flag
 
 __all__ = ["add_bench_link"]
 
@@ -43,6 +44,7 @@ def add_bench_link(kinds: Any) -> None:
     link.add_argument(
         "-o", "--output", type=named_path, metavar="FOLDER", help="write the figure and bench-link.json there"
     )
+    figure_format_flag(link)
     json_flag(link)
     link.set_defaults(command_function=_bench_link)
 
@@ -59,6 +61,6 @@ def _bench_link(options: argparse.Namespace) -> None:
         {code: (barrel, endcap) for code, barrel, endcap in options.retrained} or None,
     )  # fmt: skip
     if folder is not None:
-        plot_link(folder / "link.png", result)
+        plot_link(folder / f"link.{options.figures}", result)
         write_json(folder / "bench-link.json", result)
     print_or_show(options, result, link_table(result))

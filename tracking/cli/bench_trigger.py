@@ -9,6 +9,7 @@ from tracking.cli.output import json_flag, log
 from tracking.cli.parser import named_path
 from tracking.cli.results import print_or_show, result_folder, write_json
 from tracking.cli.threads import set_threads
+from tracking.show.formats import figure_format_flag
 
 __all__ = ["add_bench_trigger"]
 
@@ -48,6 +49,7 @@ def add_bench_trigger(kinds: Any) -> None:
         metavar="FOLDER",
         help="write the figure and bench-trigger.json there",
     )
+    figure_format_flag(trigger)
     json_flag(trigger)
     trigger.set_defaults(command_function=_bench_trigger)
 
@@ -65,6 +67,6 @@ def _bench_trigger(options: argparse.Namespace) -> None:
     if folder is not None:
         from tracking.bench.trigger_plots import plot_sectors
 
-        plot_sectors(folder / "trigger-sectors.png", result)
+        plot_sectors(folder / f"trigger-sectors.{options.figures}", result)
         write_json(folder / "bench-trigger.json", result)
     print_or_show(options, result, trigger_table(result))

@@ -65,12 +65,7 @@ def _detector(options: argparse.Namespace) -> None:
     if options.draw is not None:
         from tracking.show.detector_figure import draw_detector
 
-        try:
-            draw_detector(detector, options.draw, made.name)
-        except ValueError as error:
-            raise InputError(
-                f"{options.draw}: cannot be drawn ({error}); give a name that ends in .png or .pdf"
-            ) from error
+        draw_detector(detector, options.draw, f"{made.name}: {len(detector):,} modules")
         result["figure"] = str(options.draw)
     if options.material is not None:
         _write_material(options.material, made)

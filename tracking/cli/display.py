@@ -36,6 +36,10 @@ def add_display(commands: Any) -> None:
     display.add_argument(
         "-o", "--output", type=named_path, metavar="F.html", help="the page (default: event-N.html)"
     )
+    display.add_argument(
+        "--against", action="append", metavar="KEY=VALUE",
+        help="show the same event with this option changed beside it, as --set names options; may be repeated",
+    )  # fmt: skip
     chain_flags(display)
     json_flag(display)
     display.set_defaults(command_function=_display)
@@ -48,6 +52,10 @@ def _display(options: argparse.Namespace) -> None:
     check_there([file])
     if options.output and options.options:
         check_writable(options.output, [options.options])
+    against, names = None, ("as asked", "")
+    if options.against:
+        against = chain_options(options, options.against)
+        names = (names[0], f"with {', '.join(options.against)}")
     from tracking.show.display import display_event
 
-    print_result(options, display_event(file, options.event, options.output, chosen))
+    print_result(options, display_event(file, options.event, options.output, chosen, against, names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,18 @@ def chain_flags(parser: argparse.ArgumentParser) -> None:
     option_flags(parser, RunOptions(), "estimates", "link_bits")
 
 
-def chain_options(options: argparse.Namespace) -> RunOptions:
+def chain_options(options: argparse.Namespace, over: Sequence[str] = ()) -> RunOptions:
     """What a file of options, ``--set`` and the flags ask for.
+
+    Args:
+        over: assignments like those of ``--set`` that win over all of them.
 
     Raises:
         InputError: an unknown option, a value that cannot be, or an option given in two ways.
     """
     values = option_values(options, read_options(options.options) if options.options else {})
+    for assignment in over:
+        set_option(values, assignment)
     made: RunOptions = from_mapping(RunOptions(), values, str(options.options or "options"))
     return made
 

@@ -14,6 +14,7 @@ from tracking.cli.output import json_flag, print_json
 from tracking.cli.parser import named_path
 from tracking.inputs import check_folder, check_one_usable, expand
 from tracking.options import EXTRA, RunOptions
+from tracking.show.formats import figure_format_flag
 
 __all__ = ["add_run"]
 
@@ -48,6 +49,7 @@ def add_run(commands: Any) -> None:
         "order"
     ))  # fmt: skip
     run.add_argument("--no-figures", action="store_true", help="write no figures")
+    figure_format_flag(run)
     run.add_argument("--dask", metavar="ADDRESS|local", help=(
         "run on the workers of this dask scheduler (tcp://HOST:8786), or on processes of this machine; see "
         "docs/scaling.md"
@@ -84,7 +86,7 @@ def _run(options: argparse.Namespace) -> None:
 
     with connect(options.dask, options.workers) if options.dask else nullcontext() as client:
         summary = run(
-            files, options.output, run_options, client, not options.no_figures, options.events_per_unit,
+            files, options.output, run_options, client, False if options.no_figures else options.figures, options.events_per_unit,
             options.join,
         )  # fmt: skip
     if options.json:

@@ -14,6 +14,7 @@ from tracking.cli.study_smart_pixels import add_study_smart_pixels
 from tracking.cli.study_systematics import add_study_systematics
 from tracking.cli.study_trkx import add_study_trkx
 from tracking.cli.threads import set_threads
+from tracking.show.formats import figure_format_flag, sample_words
 
 __all__ = ["add_study"]
 
@@ -103,6 +104,7 @@ def add_study(commands: Any) -> None:
             default=Path("smartpix-study"),
             help="folder for the results (default: %(default)s)",
         )
+        figure_format_flag(parser)
         json_flag(parser)
 
 
@@ -117,10 +119,10 @@ def _study_levers(options: argparse.Namespace) -> None:
     }[options.study]  # fmt: skip
     folder = result_folder(options.output)
     result = lever_study(levers, StudyOptions(options.clusters, options.epochs, dataset=options.dataset), log)
-    plot_levers(folder / f"{options.study}.png", result)
+    plot_levers(folder / f"{options.study}.{options.figures}", result)
     if options.study != "levers":
         plot_targets(
-            folder / f"{options.study}-targets.png",
+            folder / f"{options.study}-targets.{options.figures}",
             result,
             levers[-1] if options.study == "slices" else levers[0],
         )
@@ -138,8 +140,10 @@ def _study_pull(options: argparse.Namespace) -> None:
         None if options.only == "shape" else (options.mdn_barrel, options.mdn_endcap),
         None if options.only == "mdn" else options.shape,
     )
-    plot_pulls(folder / "residuals.png", result, pulls=False)
-    plot_pulls(folder / "pulls.png", result, pulls=True)
+    sample = sample_words(options.files or [data_path("sample.root")])
+    # Not the names of a run's figures, which are of other estimates.
+    plot_pulls(folder / f"estimate-residuals.{options.figures}", result, False, sample)
+    plot_pulls(folder / f"estimate-pulls.{options.figures}", result, True, sample)
     _study_done(options, folder / "pull.json", {k: v for k, v in result.items() if k != "arrays"})
 
 
@@ -149,7 +153,7 @@ def _study_angle_pt(options: argparse.Namespace) -> None:
 
     folder = result_folder(options.output)
     result = angle_pt_study(options.variant, options.clusters)
-    plot_angle_pt(folder / "angle-pt.png", result)
+    plot_angle_pt(folder / f"angle-pt.{options.figures}", result)
     _study_done(options, folder / "angle-pt.json", {k: v for k, v in result.items() if k != "arrays"})
 
 
@@ -160,11 +164,11 @@ def _study_front(options: argparse.Namespace) -> None:
     folder = result_folder(options.output)
     result = front_study(options.weights, options.base, options.clusters, log)
     write_json(folder / "front.json", result)
-    plot_front(folder / "front.png", result)
+    plot_front(folder / f"front.{options.figures}", result)
     for name, network in result["networks"].items():
         if network["method"] in ("bdmm", "mdmm"):
-            plot_history(folder / f"history-{name}.png", result, name)
-            plot_weights(folder / f"weights-{name}.png", result, (result["base"], name))
+            plot_history(folder / f"history-{name}.{options.figures}", result, name)
+            plot_weights(folder / f"weights-{name}.{options.figures}", result, (result["base"], name))
     print_or_show(options, result, f"{front_table(result)}\nwritten to {folder}")
 
 

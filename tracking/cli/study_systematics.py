@@ -69,5 +69,5 @@ def _study_systematics(options: argparse.Namespace) -> None:
         options.acts,
     )
     write_json(path, result)
-    plot_systematics(folder / "systematics.png", result)
+    plot_systematics(folder / f"systematics.{options.figures}", result)
     print_or_show(options, result, f"{systematics_table(result)}\nwritten to {folder}")

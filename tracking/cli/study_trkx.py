@@ -90,5 +90,5 @@ def _study_trkx(options: argparse.Namespace) -> None:
     if earlier is not None:
         result = with_parts_of(result, earlier)
     write_json(folder / "trkx.json", result)
-    plot_trkx(folder, result, filters)
+    plot_trkx(folder, result, filters, options.figures)
     print_or_show(options, result, f"{trkx_table(result)}\nwritten to {folder}")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tracking.fit.options import FitOptions, HelixMatchOptions, VertexOptions
     from tracking.fit.resolution import TrackResiduals, track_residuals, true_parameters
     from tracking.fit.tracks import Helices, fit_tracks
-    from tracking.fit.vertices import Vertices, find_vertices, score_vertices, true_vertices
+    from tracking.fit.vertices import Vertices, find_vertices, lesser_vertices, score_vertices, true_vertices
 
 __all__ = [
     "FitOptions",
@@ -21,6 +21,7 @@ __all__ = [
     "Vertices",
     "find_vertices",
     "fit_tracks",
+    "lesser_vertices",
     "match_helices",
     "score_vertices",
     "track_residuals",
@@ -34,5 +35,5 @@ __getattr__ = public_names(
     options="FitOptions HelixMatchOptions VertexOptions",
     resolution="TrackResiduals track_residuals true_parameters",
     tracks="Helices fit_tracks",
-    vertices="Vertices find_vertices score_vertices true_vertices",
+    vertices="Vertices find_vertices lesser_vertices score_vertices true_vertices",
 )

@@ -26,6 +26,7 @@ __all__ = [
     "VertexScore",
     "Vertices",
     "find_vertices",
+    "lesser_vertices",
     "score_vertices",
     "true_vertices",
     "vertices_along",
@@ -224,6 +225,15 @@ def true_vertices(truth: EventTruth) -> Floats:
     """(W, 3) true vertices in mm, as :class:`VertexScore` has them."""
     points, _, _, true = _production(truth)
     return points[true]
+
+
+def lesser_vertices(truth: EventTruth) -> Floats:
+    """(V, 3) production points at the beam, in mm, of two particles or more, with too few findable ones for a
+    true vertex.
+    """
+    points, point, n_findable, _ = _production(truth)
+    some = (np.bincount(point, minlength=len(points)) >= 2) & (n_findable < MIN_FINDABLE)
+    return points[some & (np.hypot(points[:, 0], points[:, 1]) < MAX_RADIUS)]
 
 
 def _production(truth: EventTruth) -> tuple[Floats, Ints, Ints, npt.NDArray[np.bool_]]:

@@ -36,6 +36,7 @@ from tracking.runs.unfinished import (
 )
 from tracking.runs.units import Unit, run_here
 from tracking.runs.workers import run_on
+from tracking.show.formats import FORMATS, sample_words
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -53,7 +54,7 @@ def run(
     output: str | Path,
     options: RunOptions | None = None,
     client: Client | None = None,
-    figures: bool = True,
+    figures: bool | str = True,
     events_per_unit: int = EVENTS_PER_UNIT,
     join: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def run(
         options: None: the defaults.
         client: of dask.distributed; its workers do the work, need smartpix and see the files under the same
             paths. None: this process does.
-        figures: whether to draw them.
+        figures: whether to draw them; or their format: ``png``, ``pdf`` or ``svg``.
         events_per_unit: events that are run, sent and kept together.
         join: what the files were converted from: the results are also written per hit of it
             (:mod:`tracking.runs.join`).
@@ -93,8 +94,9 @@ def run(
             since.
     """
     options = _checked_options(options, client)
+    kind = _figure_format(figures)
     with Sources() as sources:
-        plan = plan_run(sources, files, options, figures, events_per_unit, join)
+        plan = plan_run(sources, files, options, kind, events_per_unit, join)
         output = _folder(output)
         for reason in plan.refused.values():
             log.error("left out: %s", reason)
@@ -113,12 +115,23 @@ def run(
                     failed = _run_units(plan, sources, parts, merge, kept, client)
                     merge.finish(failed)
                 summary = _summarise(plan, merge, failed, results)
-                if figures:
-                    _draw(plan, sources, merge, kept, results)
+                if kind:
+                    _draw(plan, sources, merge, kept, results, sample_words(plan.files_but(failed)), kind)
                 _publish(output, results, summary, merge, parts, before)
             if not failed:
                 remove_parts(unfinished)
             return summary
+
+
+def _figure_format(figures: bool | str) -> str | None:
+    """What the figures are written as; None: there are none."""
+    if isinstance(figures, bool):
+        return FORMATS[0] if figures else None
+    if figures not in FORMATS:
+        raise InputError(
+            f"run: figures: {figures!r} is no format of figures; give one of {', '.join(FORMATS)}"
+        )
+    return figures
 
 
 def _checked_options(options: RunOptions | None, client: Client | None) -> RunOptions:
@@ -225,14 +238,16 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     return summary
 
 
-def _draw(plan: Plan, sources: Sources, merge: Merge, kept: KeptEvents, folder: Path) -> None:
+def _draw(
+    plan: Plan, sources: Sources, merge: Merge, kept: KeptEvents, folder: Path, sample: str, kind: str
+) -> None:
     """Write the figures."""
     from tracking.runs.figures import write_figures
 
     place = merge.merged.shown
     shown = None if place is None else kept.event(plan, sources, place)
     study = kept.study(plan, sources, merge.units)
-    write_figures(folder, plan.chain, merge.merged.totals, shown, study)
+    write_figures(folder, plan.chain, merge.merged.totals, shown, study, sample, kind)
 
 
 def _publish(

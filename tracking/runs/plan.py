@@ -36,6 +36,7 @@ class Plan:
         refused: of the others the path and what is wrong.
         numbers: of all events, where a result goes by them.
         original: what the results are joined to.
+        figures: the format of the figures; None: there are none.
     """
 
     chain: Chain
@@ -45,7 +46,7 @@ class Plan:
     units: Sequence[Unit]
     numbers: Sequence[int]
     original: Found | None
-    figures: bool
+    figures: str | None
 
     @property
     def options(self) -> RunOptions:
@@ -76,9 +77,9 @@ class Plan:
         if "tracks.csv" in self.options.write:
             names.update(map(csv_name, self.numbers))
         if self.figures:
-            from tracking.runs.figures import FIGURES, FIGURES_OF_TRUTH
+            from tracking.runs.figures import figure_names
 
-            names.update(FIGURES, FIGURES_OF_TRUTH if self.has_truth else ())
+            names.update(figure_names(self.has_truth, self.figures))
         if self.original is not None:
             names.update(joined_names(self.original, self.numbers))
         return names
@@ -97,7 +98,7 @@ def plan_run(
     sources: Sources,
     files: str | Path | Sequence[str | Path],
     options: RunOptions,
-    figures: bool,
+    figures: str | None,
     events_per_unit: int,
     join: str | Path | None,
 ) -> Plan:

@@ -18,18 +18,16 @@ from seeding.hits import Hits
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.geometry import Detector, Layers
-from smartpix.physics import CURVATURE_PER_TESLA
 from smartpix.schema import PARAMETERS, TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult
-from tracking.fit.helix import advance, path_on_circle
 from tracking.metrics.split_clusters import makers_of_parts
+from tracking.show.helices import helix_lines
 
-__all__ = ["CONE_STEPS", "HELIX_POINTS", "MOST_WINDOW", "event_content", "pack"]
+__all__ = ["CONE_STEPS", "MOST_WINDOW", "cone_rings", "event_content", "pack"]
 
 CONE_STEPS = 4
 """Surfaces between a hit and the next layer, that one among them, on which its cone is drawn."""
-HELIX_POINTS = 25
 MARGIN = 10.0
 """How far beyond a layer's end the middle of a cone may pass and still count as meeting it, mm."""
 MOST_WINDOW = 1_000_000
@@ -47,8 +45,9 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
 
     Returns:
         By section (``layers``, ``modules``, ``hits``, ``pixels``, ``cones``, ``edges``, ``window``,
-        ``tracks``, ``vertices``, with truth ``truth``) columns of equal length; and the numbers ``counts``,
-        ``field``, ``slices``, ``quantile``, ``gate``, ``min_score``, ``graph``.
+        ``tracks``, ``vertices``, with truth ``truth`` and ``missed``) columns of equal length; and the numbers
+        ``counts``, ``field``, ``distance`` (of a beam of particles, mm), ``slices``, ``quantile``, ``gate``,
+        ``min_score``, ``graph``.
     """
     header, options = chain.header, chain.options
     detector, hits, edges, tracks = header.detector, result.hits, result.edges, result.tracks
@@ -81,6 +80,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             "n_tracks": len(tracks),
             "n_vertices": len(vertices),
         },
+        "distance": detector.frame.distance,
         "layers": _layers(detector),
         "modules": _modules(detector, hits),
         "hits": _hits(detector, hits, record, of_track),
@@ -88,7 +88,8 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
         "cones": cone_rings(chain, hits),
         "edges": _edges(edges, header.field) | {"chi2": edges.chi2, "score": result.scores},
         "window": _edges(drawn, header.field),
-        "tracks": _tracks(result, header.field) | {"vertex": vertices.label.astype(np.int32)},
+        "tracks": _tracks(result, header.field, bool(detector.frame.distance))
+        | {"vertex": vertices.label.astype(np.int32)},
         "vertices": {
             "z": vertices.z,
             "sigma": vertices.sigma,
@@ -102,6 +103,7 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
             "n_fake": int(np.sum(score.particle < 0)),
         }
         content["truth"] = _truth(record["clusters"], hits)
+        content["missed"] = _missed(truth, score, content["truth"]["particle_id"], hits)
         for name, graph in (("edges", edges), ("window", searched)):
             if len(content[name]["source"]):
                 labels = metrics.edge_labels(truth, graph.source, graph.target)
@@ -134,7 +136,17 @@ def _packed(value: Any) -> Any:
 def _layers(detector: Detector) -> dict[str, Any]:
     layers = detector.layers
     names = ("barrel", "r_min", "r_max", "z_min", "z_max", "radius", "z")
-    return {"name": [layers.name(k) for k in range(len(layers))], **{n: getattr(layers, n) for n in names}}
+    columns = {n: getattr(layers, n) for n in names}
+    if detector.frame.distance:
+        # Planes across a beam of particles: their extent along y and z, in which tracks spread.
+        corners = [
+            detector.outline[detector.layer_index == k].reshape(-1, 3)[:, 1:] for k in range(len(layers))
+        ]
+        columns |= {
+            "low": np.array([c.min(axis=0) for c in corners]),
+            "high": np.array([c.max(axis=0) for c in corners]),
+        }
+    return {"name": [layers.name(k) for k in range(len(layers))], **columns}
 
 
 def _modules(detector: Detector, hits: Hits) -> Columns:
@@ -219,24 +231,28 @@ def _truth(clusters: ak.Array, hits: Hits) -> Columns:
     }
 
 
-def _tracks(result: EventResult, field: float) -> Columns:
+def _missed(
+    truth: metrics.EventTruth, score: metrics.TrackScore, particle_of_hit: npt.NDArray[np.int64], hits: Hits
+) -> Columns:
+    """Findable particles without a track: id, pT (GeV), and their hits from the beam outwards, ``hits`` of which
+    those of particle k begin at ``start[k]``.
+    """
+    lost = np.flatnonzero(truth.findable & ~score.found)
+    order = np.argsort(np.sum(hits.position**2, axis=1), kind="stable")
+    rows = [order[particle_of_hit[order] == truth.particle_id[p]] for p in lost]
+    return {
+        "particle_id": truth.particle_id[lost], "pt": truth.pt[lost],
+        "start": np.cumsum([0, *map(len, rows)]).astype(np.int32),
+        "hits": np.concatenate([*rows, np.zeros(0, dtype=np.int64)]).astype(np.int32),
+    }  # fmt: skip
+
+
+def _tracks(result: EventResult, field: float, from_hit: bool) -> Columns:
     """Parameters with sigmas, hits, and helices of HELIX_POINTS points from the closest approach to the
     outermost hit.
     """
-    tracks, helices, position = result.tracks, result.helices, result.hits.position
-    sin, cos = np.sin(helices.phi), np.cos(helices.phi)
-    start = np.stack([-helices.d0 * sin, helices.d0 * cos, helices.z0], axis=1)
+    tracks, helices = result.tracks, result.helices
     transverse = np.sin(helices.theta)
-    # Positive charge turns clockwise in a field along +z.
-    curvature = -field * CURVATURE_PER_TESLA * helices.qop / transverse
-    line = np.zeros((len(tracks), HELIX_POINTS, 3))
-    for t, rows in enumerate(tracks.rows()):
-        along = [path_on_circle(start[t], cos[t], sin[t], curvature[t], x, y) for x, y in position[rows, :2]]
-        # With 1 in the place of the sine, paths are transverse.
-        slope = np.cos(helices.theta[t]) / transverse[t]
-        helix = (tuple(start[t]), (cos[t], sin[t]), 1.0, slope, curvature[t])
-        for k, s in enumerate(np.linspace(0.0, max(along), HELIX_POINTS)):
-            line[t, k] = advance(helix, s)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         pt = transverse / np.abs(helices.qop)
         slope = np.stack([pt / np.tan(helices.theta), -pt / helices.qop], axis=1)
@@ -252,7 +268,7 @@ def _tracks(result: EventResult, field: float) -> Columns:
         "start": tracks.start.astype(np.int32),
         "hits": tracks.hits.astype(np.int32),
         "outlier": helices.outlier,
-        "line": line,
+        "line": helix_lines(result, field, from_hit),
     }
 
 

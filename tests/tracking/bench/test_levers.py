@@ -177,7 +177,7 @@ def test_study_of_levers_from_the_command_line(study, levers, monkeypatch, tmp_p
     def recorded(names, options, report):
         asked.append((names, options))
         report("trained")
-        return {"options": {}, "levers": shown}
+        return {"options": dataclasses.asdict(options), "levers": shown}
 
     monkeypatch.setattr(studies, "lever_study", recorded)
     code, out, err = study(name, "--clusters", 6000, "--epochs", 2, "--json")
@@ -187,7 +187,8 @@ def test_study_of_levers_from_the_command_line(study, levers, monkeypatch, tmp_p
     assert err == "trained\n"
     wanted = ["which two slices", "number of slices"] if name == "slices" else list(LEVERS)
     assert asked == [(wanted, StudyOptions(6000, 2))]
-    files = {f"{name}.json", f"{name}.png"} | ({"slices-targets.png"} if name == "slices" else set())
+    figures = [name, "slices-targets"] if name == "slices" else [name]
+    files = {f"{name}.json", *(f"{figure}{end}" for figure in figures for end in (".png", "-data.csv"))}
     assert {p.name for p in (tmp_path / "out").iterdir()} == files
     assert all((tmp_path / "out" / f).read_bytes().startswith(PNG) for f in files if f.endswith("png"))
     assert json.loads((tmp_path / "out" / f"{name}.json").read_text()) == json.loads(out)
@@ -311,7 +312,9 @@ def test_study_pull_from_the_command_line(study, crossings, pulls, tmp_path):
     assert out.count("\n") == 1
     told = json.loads(out, parse_constant=pytest.fail)
     assert told == json.loads(json.dumps({k: v for k, v in pulls.items() if k != "arrays"}))
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"pull.json", "pulls.png", "residuals.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "pull.json", "estimate-pulls.png", "estimate-pulls-data.csv", "estimate-residuals.png", "estimate-residuals-data.csv",
+    }  # fmt: skip
     assert all(p.read_bytes().startswith(PNG) for p in (tmp_path / "out").glob("*.png"))
     assert json.loads((tmp_path / "out" / "pull.json").read_text()) == told
 
@@ -372,7 +375,9 @@ def test_study_angle_pt_from_the_command_line(study, small_angles, tmp_path):
     told = json.loads(out, parse_constant=pytest.fail)
     assert told["variant"] == "columns-tiny"
     assert "arrays" not in told
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"angle-pt.json", "angle-pt.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "angle-pt.json", "angle-pt.png", "angle-pt-data.csv",
+    }  # fmt: skip
     assert (tmp_path / "out" / "angle-pt.png").read_bytes().startswith(PNG)
     assert json.loads((tmp_path / "out" / "angle-pt.json").read_text()) == told
 

@@ -234,7 +234,8 @@ def test_command_prints_one_object_and_writes_figures(tmp_path, capsys, monkeypa
         "peak_mb",
     }
     assert all(wanted <= set(m) for m in printed["methods"].values())
-    names = {"bench-seeding.json", "efficiency-reduction.png", "lost-edges.png", "time.png"}
+    figures = ("efficiency-reduction", "lost-edges", "time")
+    names = {"bench-seeding.json", *(f"{name}{end}" for name in figures for end in (".png", "-data.csv"))}
     assert {p.name for p in (tmp_path / "out").iterdir()} == names
     assert json.loads((tmp_path / "out" / "bench-seeding.json").read_text()) == printed
 

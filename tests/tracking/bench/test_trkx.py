@@ -132,12 +132,13 @@ def test_all_parts_give_a_table_and_figures(others, weights, tmp_path):
     )
     assert "ellipses of 68 and 95 % hold" in text
     plot_trkx(out, result, filters)
-    names = {path.name for path in out.iterdir()}
+    names = {path.name for path in out.glob("*.png")}
     assert names >= {
         "accuracies.png", "multiplicity.png", "samples.png", "captions-caption-covariance.png", "filters-conv.png",
         "filters-conv-2d.png", "ramp.png", "next-layer.png",
     }  # fmt: skip
-    assert all(path.read_bytes().startswith(PNG) for path in out.iterdir())
+    assert all(path.read_bytes().startswith(PNG) for path in out.glob("*.png"))
+    assert {path.name for path in out.glob("*.csv")} == {name.replace(".png", "-data.csv") for name in names}
 
 
 def test_parts_may_be_left_out(others, tmp_path):
@@ -146,7 +147,7 @@ def test_parts_may_be_left_out(others, tmp_path):
     assert set(others) == {"ramp", "bounds"}
     assert (result["models"], result["references"], result["next_layer"], filters) == (None, None, None, {})
     plot_trkx(tmp_path, result, filters)
-    assert [path.name for path in tmp_path.iterdir()] == ["ramp.png"]
+    assert [path.name for path in tmp_path.glob("*.png")] == ["ramp.png"]
     assert "straight line" not in trkx_table(result)
 
 

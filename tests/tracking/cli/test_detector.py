@@ -59,7 +59,7 @@ def test_mistakes_are_answered(capsys, tmp_path):
     assert main(["detector", "teleskope"]) == 1
     assert "Did you mean 'telescope'" in capsys.readouterr().err
     assert main(["detector", "barrel3", "--draw", str(tmp_path / "x.nosuch"), "--no-checks"]) == 1
-    assert "give a name that ends in .png or .pdf" in capsys.readouterr().err
+    assert "give one that ends in .png, .pdf, .svg" in capsys.readouterr().err
     table = str(REPOSITORY / "data/detector.csv")
     assert main(["detector", table, "--no-checks", "--material", str(tmp_path / "m.toml")]) == 1
     assert "says nothing of its material" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The page of an event in a real browser."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -152,6 +153,47 @@ def test_sliders_leave_fewer_tracks_and_edges(browser, page):
     assert int(browser.execute_script(shown, "window")) == np.sum(data["window"]["pt"] >= cut)
     browser.execute_script(pull, "pt", 0)
     assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+
+
+def test_missed_particles_and_fakes_are_shown_where_they_are_asked_for(browser, page):
+    data = page[2]
+    browser.execute_script("smartpix.choose(-1); smartpix.setView('xy')")
+    choose = "const s = document.getElementById('only'); s.value = arguments[0]; s.dispatchEvent(new Event('change'));"
+    shown = "return Number(document.getElementById('show-' + arguments[0]).parentElement.querySelector('.n').textContent)"
+    fake = data["tracks"]["particle_id"] == 0
+    for name, expected in (("fakes", fake.sum()), ("matched", np.sum(~fake)), ("all", len(fake))):
+        browser.execute_script(choose, name)
+        assert browser.execute_script(shown, "tracks") == expected
+    assert browser.execute_script(shown, "missed") == len(data["missed"]["pt"])
+
+
+def test_two_pages_side_by_side_turn_together(browser, files, options, tmp_path):
+    strict = dataclasses.replace(options, build=dataclasses.replace(options.build, min_hits=50))
+    told = display_event(files["toy"], EVENT, tmp_path / "x.html", options, strict, ("as asked", "strict"))
+    assert told["n_tracks"] > told["against"]["n_tracks"] == 0
+    assert told["against"]["n_hits"] == told["n_hits"]
+    browser.get((tmp_path / "x.html").as_uri())
+    ready = "return [...document.querySelectorAll('iframe')].every((f) => f.contentWindow.smartpix)"
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda b: b.execute_script(ready))
+    state = (
+        "return [...document.querySelectorAll('iframe')].map((f) => f.contentWindow.smartpix)"
+        ".map((s) => [s.state.view, s.event.tracks.pt.length])"
+    )
+    assert browser.execute_script(state) == [["3d", told["n_tracks"]], ["3d", 0]]
+    browser.execute_script("document.querySelector('iframe').contentWindow.smartpix.setView('xy')")
+    wait.until(lambda b: [view for view, _ in b.execute_script(state)] == ["xy", "xy"])
+    rows = [row.text for row in browser.find_elements("css selector", "#compared tr")]
+    assert [row.split()[0] for row in rows] == ["hits", "as", "strict"]
+    assert [e for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
+    # Everything of the missed particles is in the page whose chain missed them.
+    missed = browser.execute_script(
+        "const {missed, hits} = document.querySelectorAll('iframe')[1].contentWindow.smartpix.event; return [missed.pt.length, missed.hits.length]"
+    )
+    assert missed[0] == told["n_findable"]
+    assert missed[1] >= 4 * missed[0]
 
 
 def test_an_event_without_clusters_opens_too(browser, files, options, tmp_path):

@@ -22,6 +22,19 @@ function rowsBy(column, n) {
 const event = unpack(JSON.parse(document.getElementById("event").textContent));
 const nHits = event.hits.hit_id.length, nTracks = event.tracks.pt.length;
 const hitPosition = event.hits.position;
+// Of a beam of particles, which flies along x of its frame, planes are shown as disks are: across z, the first at 0.
+const planes = event.distance > 0, firstPlane = planes ? Math.min(...event.layers.radius) : 0;
+const placed = (p) => (planes ? [p[1], p[2], p[0] - firstPlane] : p);
+if (planes) {
+  const turnAll = (values, shift) => {
+    for (let k = 0; k < values.length; k += 3) values.set([values[k + 1], values[k + 2], values[k] - shift], k);
+  };
+  turnAll(hitPosition, firstPlane);
+  turnAll(event.tracks.line, firstPlane);
+  turnAll(event.modules.center, firstPlane);
+  turnAll(event.modules.axes, 0);
+}
+const isFake = (t) => Boolean(event.truth) && event.tracks.particle_id[t] === 0n;
 const index = {
   conesOf: rowsBy(event.cones.hit, nHits),
   edgesOut: rowsBy(event.edges.source, nHits),

@@ -1,9 +1,9 @@
 // WebGL 2: points, thin and thick lines, triangles, all seen in parallel projection.
 const PLACE = `#version 300 es
 precision highp float;
-uniform mat3 turn; uniform vec3 center; uniform vec2 scale, shift; uniform float squash; uniform bool rz;
+uniform mat3 turn; uniform vec3 center; uniform vec2 scale, shift; uniform float squash; uniform bool rz, planes;
 vec4 place(vec3 p) {
-  vec3 q = rz ? vec3(p.z * squash, length(p.xy), 0.0) : vec3(p.xy, p.z * squash);
+  vec3 q = rz ? vec3(p.z * squash, planes ? p.y : length(p.xy), 0.0) : vec3(p.xy, p.z * squash);
   q = turn * (q - center);
   return vec4(q.xy * scale + shift, -q.z / 20000.0, 1.0);
 }
@@ -94,7 +94,7 @@ function makeRenderer(canvas) {
       gl.uniform2f(uniforms.scale, (2 * camera.zoom) / canvas.clientWidth, (2 * camera.zoom) / canvas.clientHeight);
       gl.uniform2f(uniforms.shift, (2 * camera.shift[0]) / canvas.clientWidth, (2 * camera.shift[1]) / canvas.clientHeight);
       gl.uniform1f(uniforms.squash, camera.squash);
-      gl.uniform1i(uniforms.rz, camera.rz ? 1 : 0);
+gl.uniform1i(uniforms.rz, camera.rz ? 1 : 0); gl.uniform1i(uniforms.planes, planes ? 1 : 0);
       gl.uniform1f(uniforms.fade, p.fade);
       gl.depthMask(p.solid);
       gl.depthFunc(p.over ? gl.ALWAYS : gl.LEQUAL);

@@ -5,10 +5,11 @@ const SWITCHES = [
   ["hits", "hits", "H"], ["layers", "layers", "L"], ["window", "window edges", "W"],
   ["cone", event.graph === "cone" ? "cone edges" : "edges to be scored", "C"], ["kept", "kept edges", "K"], ["tracks", "tracks", "T"],
   ["cones", "cone of the picked hit", "O"], ["vertices", "vertices", "V"],
+  ...(event.missed ? [["missed", "missed particles", "M"]] : []),
 ];
 const state = {
-  show: { hits: true, layers: true, window: false, cone: false, kept: false, tracks: true, cones: true, vertices: true },
-  pt: 0, score: event.min_score, hit: -1, slice: event.slices.length - 1, wholeTrack: false, theme: "dark", view: "3d",
+  show: { hits: true, layers: true, window: false, cone: false, kept: false, tracks: true, cones: true, vertices: true, missed: false },
+  only: "all", pt: 0, score: event.min_score, hit: -1, slice: event.slices.length - 1, wholeTrack: false, theme: "dark", view: "3d",
 };
 const camera = { yaw: 0, pitch: 0, zoom: 1, center: [0, 0, 0], squash: 1, rz: false, shift: [0, 0], rows: new Float32Array(9) };
 const squashes = { "3d": 0.25, xy: 1, rz: 0.08 };
@@ -21,7 +22,9 @@ function turn() {
   camera.rows.set([...right, ...up, ...toward]);
 }
 
-const inView = (p) => (camera.rz ? [p[2] * camera.squash, Math.hypot(p[0], p[1]), 0] : [p[0], p[1], p[2] * camera.squash]);
+// Beside the beam tracks of planes lie on both sides of it.
+const beside = (p) => (planes ? p[1] : Math.hypot(p[0], p[1]));
+const inView = (p) => (camera.rz ? [p[2] * camera.squash, beside(p), 0] : [p[0], p[1], p[2] * camera.squash]);
 
 // Pixels from the upper left corner, and the depth towards the viewer.
 function project(p) {
@@ -37,15 +40,27 @@ function room() {
   return [width, view.clientHeight - 70];
 }
 
+// How far the detector reaches from the beam and along it, mm.
+function extent() {
+  const { r_max, radius, z_min, z_max, low, high } = event.layers;
+  if (planes) return { r: Math.max(...low.map(Math.abs), ...high.map(Math.abs)), from: 0, to: Math.max(...radius) - firstPlane };
+  return { r: Math.max(...r_max, 1), from: Math.min(...z_min, -1), to: Math.max(...z_max, 1) };
+}
+if (planes) {
+  // A telescope is long and narrow.
+  const { r, to } = extent();
+  squashes["3d"] = squashes.rz = Math.min(1, (5 * r) / Math.max(to, 1e-9));
+}
+
 function reset() {
-  const { r_max, z_min, z_max } = event.layers, r = Math.max(...r_max, 1), length = Math.max(...z_max, 1) - Math.min(...z_min, -1);
+  const { r, from, to } = extent(), length = to - from;
   camera.rz = state.view === "rz";
   camera.squash = squashes[state.view];
   [camera.yaw, camera.pitch] = state.view === "3d" ? [-1.1, 0.32] : [0, 0];
-  camera.center = camera.rz ? [0, r / 2, 0] : [0, 0, 0];
+  camera.center = camera.rz ? [planes ? (to / 2) * camera.squash : 0, planes ? 0 : r / 2, 0] : [0, 0, planes ? (to / 2) * camera.squash : 0];
   turn();
   const [width, height] = room();
-  const spans = { "3d": [length * camera.squash * 0.95 + r, 2.6 * r + 0.1 * length * camera.squash], xy: [2.15 * r, 2.15 * r], rz: [1.04 * length * camera.squash, 1.08 * r] }[state.view];
+  const spans = { "3d": [length * camera.squash * 0.95 + r, 2.6 * r + 0.1 * length * camera.squash], xy: [2.15 * r, 2.15 * r], rz: [1.04 * length * camera.squash, (planes ? 2.2 : 1.08) * r] }[state.view];
   camera.zoom = Math.min(width / spans[0], height / spans[1]);
   redraw();
 }
@@ -96,17 +111,23 @@ function drawLabels(ratio) {
     pen.fillText(text, x, y);
   };
   const line = (p, q) => { pen.beginPath(); pen.moveTo(...p); pen.lineTo(...q); pen.stroke(); };
-  const { barrel, name, radius, r_max, z, z_min, z_max } = event.layers, r = Math.max(...r_max, 1), far = Math.max(...z_max, 1);
+  const { barrel, name, radius, r_max, z, z_max } = event.layers, { r, to: far } = extent();
   if (state.show.layers) {
     for (let k = 0; k < barrel.length; k++) {
-      if (state.view === "xy" && !barrel[k]) continue;
+      if (state.view === "xy" && (!barrel[k] || planes)) continue;
+      if (planes) {
+        const p = project([0, event.layers.high[2 * k + 1], radius[k] - firstPlane]);
+        words(name[k], p[0], p[1] - 5);
+        continue;
+      }
       const p = project(state.view === "xy" ? [0.7071 * radius[k], -0.7071 * radius[k], 0] : barrel[k] ? [0, radius[k], z_max[k]] : [0, r_max[k], z[k]]);
       if (state.view === "rz" && barrel[k]) words(name[k], p[0] + 11, p[1] + 4);
       else words(name[k], p[0], p[1] - 5);
     }
   }
   if (state.view === "3d") {
-    const axes = [["x", [1, 0, 0], 1.25 * r, 50], ["y", [0, 1, 0], 1.25 * r, 50], ["z", [0, 0, 1], 1.05 * far, 500]];
+    const axes = [["x", [1, 0, 0], 1.25 * r, planes ? niceStep(r, 3) : 50], ["y", [0, 1, 0], 1.25 * r, planes ? niceStep(r, 3) : 50],
+      ["z", [0, 0, 1], 1.05 * far, planes ? niceStep(far, 4) : 500]];
     for (const [label, d, length, step] of axes) {
       line(project([0, 0, 0]).slice(0, 2), project(d.map((v) => v * length)).slice(0, 2));
       const end = project(d.map((v) => v * (length * 1.02 + 12)));
@@ -114,7 +135,7 @@ function drawLabels(ratio) {
       for (let at = step; at < length; at += step) {
         const p = project(d.map((v) => v * at));
         pen.fillRect(p[0] - 1.5, p[1] - 1.5, 3, 3);
-        if (label === "z" || at % 100 === 0) words(at, p[0], p[1] + 15);
+        if (planes || label === "z" || at % 100 === 0) words(at, p[0], p[1] + 15);
       }
     }
     return;
@@ -139,7 +160,7 @@ function drawLabels(ratio) {
   }
   words(camera.rz ? "z [mm]" : "x [mm]", right, y0 + 30);
   pen.textAlign = "left";
-  words(camera.rz ? "r [mm]" : "y [mm]", x0 + 6, 24);
+  words(camera.rz && !planes ? "r [mm]" : "y [mm]", x0 + 6, 24);
 }
 
 function nearestHit(x, y) {
@@ -193,7 +214,7 @@ function setTheme(name) {
 }
 
 function refresh() {
-  const theme = scene.theme(), colors = { hits: theme.noise, layers: theme.layers, window: theme.window, cone: theme.cone, kept: theme.kept, tracks: theme.tracks[0], cones: theme.cone, vertices: theme.vertex };
+  const theme = scene.theme(), colors = { hits: theme.noise, layers: theme.layers, window: theme.window, cone: theme.cone, kept: theme.kept, tracks: theme.tracks[0], cones: theme.cone, vertices: theme.vertex, missed: theme.missed };
   for (const [name] of SWITCHES) {
     const label = find(`show-${name}`).parentElement;
     find(`show-${name}`).checked = state.show[name];
@@ -202,6 +223,7 @@ function refresh() {
   }
   document.querySelectorAll("[data-view]").forEach((b) => b.classList.toggle("on", b.dataset.view === state.view));
   find("background").textContent = state.theme === "dark" ? "light" : "dark";
+  find("only").value = state.only;
   find("pt-value").textContent = state.pt ? `${state.pt.toPrecision(2)} GeV` : "0";
   find("score-value").textContent = state.score.toFixed(2);
   find("scale").value = camera.squash;
@@ -234,6 +256,9 @@ function setUp() {
     find("toggles").append(label);
   }
   find("score").value = state.score;
+  find("only-row").hidden = !event.truth;
+  find("only").onchange = (e) => { state.only = e.target.value; scene.tracks(); refresh(); };
+  if (planes) document.querySelector("[data-view=rz]").textContent = "z-y";
   find("pt").oninput = () => { readPt(); scene.edges(); scene.tracks(); refresh(); };
   find("score").oninput = (e) => { state.score = Number(e.target.value); scene.edges(); scene.selection(); refresh(); };
   find("scale").oninput = (e) => { camera.center[camera.rz ? 0 : 2] *= e.target.value / camera.squash; camera.squash = squashes[state.view] = Number(e.target.value); refresh(); };
@@ -307,11 +332,26 @@ try {
   const asked = new URLSearchParams(location.hash.slice(1));
   for (const name of (asked.get("show") ?? "").split(",")) if (name in state.show) state.show[name] = true;
   state.wholeTrack = asked.has("track");
+  if (event.truth && ["matched", "fakes"].includes(asked.get("only"))) { state.only = asked.get("only"); scene.tracks(); }
   if (asked.has("theme")) setTheme(asked.get("theme") === "light" ? "light" : "dark");
   if (asked.has("hit")) choose(event.hits.hit_id.findIndex((id) => String(id) === asked.get("hit")));
   setView(["3d", "xy", "rz"].includes(asked.get("view")) ? asked.get("view") : "3d");
   if (asked.has("focus")) { goTo(state.hit); camera.zoom = Number(asked.get("focus")) || camera.zoom; }
-  window.smartpix = { event, state, camera, project: (h) => project(pointOf(h)), choose, setView, draw };
+  // Show what another page shows, but for the hit that is picked.
+  const take = (other) => {
+    if (state.theme !== other.state.theme) setTheme(other.state.theme);
+    const { show, view: name, only, pt, score } = other.state, { center, yaw, pitch, zoom, squash, rz } = other.camera;
+    Object.assign(state, { view: name, only, pt, score, show: { ...state.show, ...show } });
+    Object.assign(camera, { center: Array.from(center), yaw, pitch, zoom, squash, rz });
+    squashes[name] = squash;
+    for (const id of ["pt", "score"]) find(id).value = id === "pt" ? (pt ? (100 * Math.log(10 * pt)) / Math.log(200) : 0) : score;
+    turn();
+    scene.edges();
+    scene.tracks();
+    scene.selection();
+    refresh();
+  };
+  window.smartpix = { event, state, camera, project: (h) => project(pointOf(h)), choose, setView, draw, take };
 } catch (error) {
   find("title").textContent = "The event cannot be shown";
   find("counts").textContent = error.message;

@@ -1,11 +1,11 @@
 // What is drawn, made anew when the state changes. Colours are Okabe and Ito's, told apart by all kinds of colour vision.
 const THEMES = {
   dark: {
-    back: [0.063, 0.078, 0.102], noise: "#7d8590", layers: "#5b6675", window: "#9aa3af", cone: "#E69F00", kept: "#009E73", mark: "#ffffff",
+    back: [0.063, 0.078, 0.102], noise: "#7d8590", layers: "#5b6675", window: "#9aa3af", cone: "#E69F00", kept: "#009E73", mark: "#ffffff", missed: "#ff5c8a",
     vertex: "#CC79A7", tracks: ["#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#F0E442"],
   },
   light: {
-    back: [1, 1, 1], noise: "#a3a9b1", layers: "#b9c0c9", window: "#6b7280", cone: "#E69F00", kept: "#009E73", mark: "#000000",
+    back: [1, 1, 1], noise: "#a3a9b1", layers: "#b9c0c9", window: "#6b7280", cone: "#E69F00", kept: "#009E73", mark: "#000000", missed: "#d1004b",
     vertex: "#CC79A7", tracks: ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9"],
   },
 };
@@ -32,7 +32,7 @@ function coneRings(c) {
     for (let i = 0; i <= RING; i++) {
       const angle = (2 * Math.PI * i) / RING, u = event.gate * Math.cos(angle), v = event.gate * Math.sin(angle);
       const p = x + l * u, q = y + m * u + n * v;
-      ring.push(barrel ? [surface * Math.cos(p / surface), surface * Math.sin(p / surface), q] : [p, q, surface]);
+      ring.push(placed(barrel ? [surface * Math.cos(p / surface), surface * Math.sin(p / surface), q] : [p, q, surface]));
     }
     rings.push(ring);
   }
@@ -42,12 +42,15 @@ function coneRings(c) {
 function makeScene(renderer, state) {
   const parts = {};
   for (const [name, kind] of Object.entries({
-    layers: "thin", window: "thin", cone: "thin", kept: "thick", tracks: "thick", hits: "points", vertices: "thick",
+    layers: "thin", window: "thin", cone: "thin", kept: "thick", tracks: "thick", missed: "thick", hits: "points", vertices: "thick",
     coneMesh: "mesh", coneRim: "thick", around: "thick", chosenTrack: "thick", module: "thick", mark: "points",
   })) parts[name] = renderer.part(kind);
   const shown = {};
   const theme = () => THEMES[state.theme];
-  const trackShown = (t) => t >= 0 && event.tracks.pt[t] >= state.pt;
+  // Without a field a track has no pT, and none is hidden for it.
+  const stiff = (pt) => !(pt < state.pt);
+  const wanted = { all: () => true, matched: (t) => !isFake(t), fakes: isFake };
+  const trackShown = (t) => t >= 0 && stiff(event.tracks.pt[t]) && wanted[state.only](t);
   const trackColor = (t) => theme().tracks[t % theme().tracks.length];
 
   function layers() {
@@ -61,6 +64,12 @@ function makeScene(renderer, state) {
       return first;
     };
     for (let k = 0; k < barrel.length; k++) {
+      if (planes) {
+        const { low, high } = event.layers, [a, b, c, d] = [low[2 * k], low[2 * k + 1], high[2 * k], high[2 * k + 1]], first = points.length / 3;
+        for (const [x, y] of [[a, b], [c, b], [c, d], [a, d]]) points.push(x, y, radius[k] - firstPlane);
+        for (let i = 0; i < 4; i++) lines.push(first + i, first + ((i + 1) % 4));
+        continue;
+      }
       if (!barrel[k]) {
         const a = ring(r_min[k], z[k]), b = ring(r_max[k], z[k]);
         for (let i = 9; i < 72; i += 18) lines.push(a + i, b + i);
@@ -84,13 +93,13 @@ function makeScene(renderer, state) {
 
   function edges() {
     for (const [name, alpha] of [["window", 0.3], ["cone", 0.6]]) {
-      const of = name === "window" ? event.window : event.edges, elements = pairs(of, (e) => of.pt[e] >= state.pt);
+      const of = name === "window" ? event.window : event.edges, elements = pairs(of, (e) => stiff(of.pt[e]));
       parts[name].fill({ a: hitPosition, elements }, elements.length);
       parts[name].color = floatsOf(theme()[name], Math.min(alpha, Math.max(0.06, (alpha * 8000) / Math.max(elements.length, 1))));
       shown[name] = elements.length / 2;
     }
     const { source, target, pt, score } = event.edges, list = [], color = bytesOf(theme().kept, 0.9);
-    for (let e = 0; e < source.length; e++) if (score[e] >= state.score && pt[e] >= state.pt) list.push([pointOf(source[e]), pointOf(target[e]), color]);
+    for (let e = 0; e < source.length; e++) if (score[e] >= state.score && stiff(pt[e])) list.push([pointOf(source[e]), pointOf(target[e]), color]);
     parts.kept.fill(...segments(list));
     parts.kept.size = 1.4;
     shown.kept = list.length;
@@ -119,14 +128,28 @@ function makeScene(renderer, state) {
     parts.hits.fill({ a: hitPosition, color }, nHits);
     parts.hits.size = nHits > 15000 ? 2.2 : 3.4;
     shown.hits = nHits;
+    missed();
     const { z, sigma } = event.vertices, marks = [], tint = bytesOf(theme().vertex);
-    z.forEach((at, k) => {
+    if (!planes) z.forEach((at, k) => {
       const d = Math.max(sigma[k], 0.4);
       marks.push([[-5, 0, at], [5, 0, at], tint], [[0, -5, at], [0, 5, at], tint], [[0, 0, at - d], [0, 0, at + d], tint]);
     });
     parts.vertices.fill(...segments(marks));
     parts.vertices.size = 1.6;
     shown.vertices = z.length;
+  }
+
+  // Findable particles without a track: their hits in a row.
+  function missed() {
+    const list = [], color = bytesOf(theme().missed);
+    shown.missed = 0;
+    if (event.missed) for (let p = 0; p < event.missed.pt.length; p++) {
+      if (!stiff(event.missed.pt[p])) continue;
+      shown.missed++;
+      for (let k = event.missed.start[p]; k + 1 < event.missed.start[p + 1]; k++) list.push([pointOf(event.missed.hits[k]), pointOf(event.missed.hits[k + 1]), color]);
+    }
+    parts.missed.fill(...segments(list));
+    parts.missed.size = 2.6;
   }
 
   function selection() {
@@ -174,7 +197,7 @@ function makeScene(renderer, state) {
   }
 
   parts.hits.solid = parts.tracks.solid = true;
-  for (const name of ["vertices", "coneMesh", "coneRim", "around", "chosenTrack", "module", "mark"]) parts[name].over = true;
+  for (const name of ["missed", "vertices", "coneMesh", "coneRim", "around", "chosenTrack", "module", "mark"]) parts[name].over = true;
   function visible(share) {
     const s = state.show, out = [];
     // What is picked stands out.
@@ -183,6 +206,7 @@ function makeScene(renderer, state) {
     for (const name of ["window", "cone"]) if (s[name]) out.push({ ...parts[name], n: 2 * Math.ceil((share * parts[name].n) / 2) });
     if (s.kept) out.push(parts.kept);
     if (s.tracks) out.push(parts.tracks);
+    if (s.missed) out.push(parts.missed);
     if (s.hits) out.push(parts.hits);
     if (s.vertices) out.push(parts.vertices);
     out.push(parts.module);
