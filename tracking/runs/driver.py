@@ -56,6 +56,7 @@ def run(
     figures: bool = True,
     events_per_unit: int = EVENTS_PER_UNIT,
     join: str | Path | None = None,
+    events: slice | None = None,
 ) -> dict[str, Any]:
     """Run the chain on event files and write ``tracks.root``, ``summary.json``, ``times.json`` and figures
     into a folder.
@@ -80,6 +81,7 @@ def run(
         events_per_unit: events that are run, sent and kept together.
         join: what the files were converted from: the results are also written per hit of it
             (:mod:`tracking.runs.join`).
+        events: those of all files together that are run, ``slice(0, 100)`` the first hundred; None: all.
 
     Returns:
         The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), ``warnings``, the
@@ -88,13 +90,13 @@ def run(
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers
             that repeat where ``join`` or ``tracks.csv`` know events by them, events or hits that ``join``
-            does not have or has elsewhere, an unfinished run with other options in the folder, another run
+            does not have or has elsewhere, ``events`` that the files do not have, an unfinished run with other options in the folder, another run
             that is writing into it, or a file there that has the name of a result and is none, or was changed
             since.
     """
     options = _checked_options(options, client)
     with Sources() as sources:
-        plan = plan_run(sources, files, options, figures, events_per_unit, join)
+        plan = plan_run(sources, files, options, figures, events_per_unit, join, events)
         output = _folder(output)
         for reason in plan.refused.values():
             log.error("left out: %s", reason)

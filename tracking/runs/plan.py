@@ -100,6 +100,7 @@ def plan_run(
     figures: bool,
     events_per_unit: int,
     join: str | Path | None,
+    events: slice | None = None,
 ) -> Plan:
     """Open the files, check them and set up the chain.
 
@@ -110,20 +111,27 @@ def plan_run(
     opened, refused = open_inputs(
         sources, expand(files), options.beam.source != "options", options.dead.source != "none"
     )
+    if events is not None and refused:
+        # Which events these are would depend on what is wrong with the file.
+        reason = next(iter(refused.values()))
+        raise InputError(f"{reason}. Events are counted over all files, so that none may be left out")
+    units = plan_units(opened, events_per_unit, events)
+    used = {unit.path for unit in units}
+    if events is not None:
+        opened = [file for file in opened if str(file.path.absolute()) in used]
     numbers: list[int] = []
     if original is not None or "tracks.csv" in options.write:
-        numbers = _event_numbers(sources, opened)
+        numbers = _event_numbers(sources, opened, units)
     if original is not None:
         check_events(numbers, original)
         for file in opened:
             check_hits(sources.reader(file.path), original)
-    units = plan_units(opened, events_per_unit)
     chain, found = chain_of_file(opened[0].path, opened[0].header, options)
     return Plan(chain, found, opened, refused, units, numbers, original, figures)
 
 
-def _event_numbers(sources: Sources, files: Sequence[EventFile]) -> list[int]:
-    """Numbers of all events.
+def _event_numbers(sources: Sources, files: Sequence[EventFile], units: Sequence[Unit]) -> list[int]:
+    """Numbers of all events of the units.
 
     Raises:
         InputError: one is there twice.
@@ -131,11 +139,13 @@ def _event_numbers(sources: Sources, files: Sequence[EventFile]) -> list[int]:
     seen: dict[int, Path] = {}
     for file in files:
         try:
-            numbers = sources.reader(file.path).numbers().tolist()
+            whole = sources.reader(file.path).numbers()
         except InputError:
             # It is left out, with the reason, when it is run.
             continue
-        for number in numbers:
+        path = str(file.path.absolute())
+        entries = [entry for unit in units if unit.path == path for entry in range(unit.start, unit.stop)]
+        for number in whole[entries].tolist():
             if number in seen:
                 where = "there twice" if seen[number] == file.path else f"in {seen[number]} too"
                 raise InputError(

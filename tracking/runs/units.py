@@ -19,6 +19,7 @@ from smartpix.provenance import PACKAGES
 from smartpix.schema import InputError, check, one_line
 from tracking import metrics
 from tracking.chain import Chain, EventResult
+from tracking.inputs import range_of
 from tracking.options import RunOptions
 from tracking.runs.outputs import joined_outputs, outputs_of
 from tracking.runs.part import Part, packed
@@ -98,11 +99,16 @@ Outcome = tuple[Unit, FinishedUnit | bytes | InputError]
 """Of a unit: its part, packed alone where another process made it, or what is wrong with its file."""
 
 
-def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
+def plan_units(
+    files: Sequence[EventFile], events_per_unit: int, events: slice | None = None
+) -> list[Unit]:
     """The units of a run, in the order in which they are merged.
 
+    Args:
+        events: of all files together, counted from 0; None: all.
+
     Raises:
-        InputError: less than one event a unit.
+        InputError: less than one event a unit, or events that there are not.
     """
     check(
         "run",
@@ -112,12 +118,15 @@ def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
         "whole and at least 1",
     )
     units = []
+    chosen, before = range_of(events, sum(file.n_events for file in files)), 0
     for file in files:
         path = file.path.absolute()
         stat = path.stat()
-        for start in range(0, file.n_events, events_per_unit):
-            stop = min(start + events_per_unit, file.n_events)
+        first, end = max(chosen.start - before, 0), min(chosen.stop - before, file.n_events)
+        for start in range(first, end, events_per_unit):
+            stop = min(start + events_per_unit, end)
             units.append(Unit(str(path), stat.st_size, stat.st_mtime_ns, start, stop))
+        before += file.n_events
     return units
 
 
