@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tracking import metrics
 from tracking.chain import Chain, EventResult
 from tracking.inputs import range_of
 from tracking.options import RunOptions
+from tracking.runs.counts import counts_of
 from tracking.runs.outputs import joined_outputs, outputs_of
 from tracking.runs.part import Part, packed
 from tracking.runs.sources import Sources
@@ -74,6 +75,7 @@ class ScoredEvent:
     Attributes:
         n_window: edges of the reference window.
         truth, score: None without truth.
+        counts: by the names of :data:`tracking.runs.counts.COUNTS`.
     """
 
     result: EventResult
@@ -81,6 +83,7 @@ class ScoredEvent:
     n_window: int
     truth: metrics.EventTruth | None
     score: metrics.TrackScore | None
+    counts: Mapping[str, int]
 
 
 Watch = Callable[[Unit, int, ScoredEvent], None]
@@ -172,8 +175,10 @@ def scored_events(
                     min_pt=chain.options.findable_pt,
                 )
                 score = metrics.score_tracks(truth, result.tracks.rows())
+            before = counts_of(totals)
             totals.add(chain, result, record, reference, truth, score)
-            yield ScoredEvent(result, record, len(reference), truth, score)
+            counts = {name: value - before[name] for name, value in counts_of(totals).items()}
+            yield ScoredEvent(result, record, len(reference), truth, score, counts)
 
 
 def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = None) -> Part:
@@ -192,7 +197,7 @@ def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = N
     totals, outputs = Totals(), []
     events = scored_events(chain, sources.reader(path), totals, unit.start, unit.stop)
     for entry, event in enumerate(events):
-        outputs.append(outputs_of(event.result, event.truth, event.score, chain.options.write))
+        outputs.append(outputs_of(event.result, event.truth, event.score, chain.options.write, event.counts))
         if watch is not None:
             watch(unit, entry, event)
     return Part(totals, joined_outputs(outputs))
