@@ -112,7 +112,9 @@ def range_of(events: slice | None, n_events: int) -> range:
         raise InputError(f"events {name}:{events.step}: a step cannot be; give a range of events")
     for end in (events.start, events.stop):
         if end is not None and not -n_events <= end <= n_events:
-            raise InputError(f"events {name}: {end} is beyond the {n_events} events that there are; give less")
+            raise InputError(
+                f"events {name}: {end} is beyond the {n_events} events that there are; give less"
+            )
     chosen = range(n_events)[events]
     if not chosen:
         raise InputError(

@@ -30,7 +30,10 @@ COUNTS: dict[str, Column] = {
     "kept_edges_0p5": Column("i8", "", "those of them in cones", optional=True),
     "window_true_edges": Column("i8", "", "true edges among the window's", optional=True),
     "window_wanted_edges": Column(
-        "i8", "", "true edges of findable particles; 0 without field, where the window is empty", optional=True
+        "i8",
+        "",
+        "true edges of findable particles; 0 without field, where the window is empty",
+        optional=True,
     ),
     "window_kept_edges": Column("i8", "", "those of them in the window", optional=True),
     "findable": Column("i8", "", "findable particles", optional=True),

@@ -255,7 +255,9 @@ class Totals:
                 efficiency[name][of] = {"all": both.sum(axis=1).tolist(), "found": both[:, 1].tolist()}
         tracks: dict[str, Any] = {}
         for name, histogram in self.tracks.items():
-            counts = {kind: histogram[:, kind].values().astype(int).tolist() for kind in ("fake", "duplicate")}
+            counts = {
+                kind: histogram[:, kind].values().astype(int).tolist() for kind in ("fake", "duplicate")
+            }
             whole = histogram.project(name).values().astype(int).tolist()
             tracks[name] = {"edges": histogram.axes[0].edges.tolist(), "all": whole, **counts}
         return {"efficiency": efficiency, "tracks": tracks}

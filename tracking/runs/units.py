@@ -102,9 +102,7 @@ Outcome = tuple[Unit, FinishedUnit | bytes | InputError]
 """Of a unit: its part, packed alone where another process made it, or what is wrong with its file."""
 
 
-def plan_units(
-    files: Sequence[EventFile], events_per_unit: int, events: slice | None = None
-) -> list[Unit]:
+def plan_units(files: Sequence[EventFile], events_per_unit: int, events: slice | None = None) -> list[Unit]:
     """The units of a run, in the order in which they are merged.
 
     Args:

@@ -34,7 +34,7 @@ def test_what_is_no_range_of_events_says_how_to_write_one(text):
 
 
 @pytest.mark.parametrize(
-    ("events", "words"),
+    ("chosen", "words"),
     [
         (slice(2, 2), "events 2:2: there is none between these ends, of 4"),
         (slice(0, 5), "5 is beyond the 4 events"),
@@ -42,9 +42,9 @@ def test_what_is_no_range_of_events_says_how_to_write_one(text):
         (slice(0, 4, 2), "a step"),
     ],
 )
-def test_events_that_there_are_not_are_refused(files, events, words):
+def test_events_that_there_are_not_are_refused(files, chosen, words):
     with pytest.raises(InputError, match=words):
-        units.plan_units([open_events(files["toy"])], 3, events)
+        units.plan_units([open_events(files["toy"])], 3, chosen)
 
 
 def test_a_range_is_run_as_if_it_were_all(copies, options, here, tmp_path):

@@ -1,0 +1,98 @@
+"""Efficiency and fakes of two or more runs in one figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smartpix.schema import InputError
+from tracking.runs.compare import RunResult
+from tracking.runs.rate_figures import FEWEST_TRACKS
+from tracking.show.style import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, VARIABLES, figure, rate_points
+
+__all__ = ["FORMATS", "draw_comparison"]
+
+FORMATS = (".png", ".pdf", ".svg")
+STYLES = tuple(zip((BLUE, RED, GREEN, ORANGE, PURPLE, GREY), "osD^vP", strict=True))
+PANELS = ("pt", "eta", "distance", "radius", "d0")
+APART = 0.12
+"""Share of a bin between the points of two runs, so that none hides another."""
+
+
+def draw_comparison(path: str | Path, runs: Sequence[RunResult]) -> None:
+    """Draw the technical efficiency of each run against all variables and its fakes against the fitted pT, with
+    68 % Clopper-Pearson intervals.
+
+    Args:
+        path: file to write, of one of :data:`FORMATS`.
+        runs: with truth; up to six.
+
+    Raises:
+        InputError: another kind of file, too many runs, or one without truth.
+    """
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise InputError(f"{path}: figures are {', '.join(FORMATS)}; give a name that ends so")
+    if len(runs) > len(STYLES):
+        raise InputError(
+            f"compare: a figure shows {len(STYLES)} runs and not {len(runs)}; give fewer, or no -o"
+        )
+    for run in runs:
+        if not run.summary.get("binned", {}).get("efficiency"):
+            raise InputError(f"{run.name}: has no efficiency, since its events have no truth; leave out -o")
+    with figure(path, nrows=2, ncols=3, figsize=(18, 10)) as (_, axes):
+        for axis, name in zip(axes.flat, PANELS, strict=False):
+            _efficiency(axis, name, runs)
+        _fakes(axes.flat[-1], runs)
+        handles, labels = axes.flat[0].get_legend_handles_labels()
+        axes.flat[0].figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=13)
+
+
+def _efficiency(axis: Any, name: str, runs: Sequence[RunResult]) -> None:
+    lowest = 1.0
+    for k, run in enumerate(runs):
+        bins = run.summary["binned"]["efficiency"][name]
+        of = bins["technical"]
+        low, _ = rate_points(
+            axis, _shifted(bins["edges"], k, len(runs)), of["found"], of["all"], **_style(k, run)
+        )
+        lowest = min(lowest, low.min(initial=1.0))
+    axis.set_xlabel(VARIABLES[name])
+    axis.set_ylabel("track efficiency")
+    axis.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.1 * (1 - lowest) + 1e-3)
+    axis.axhline(1, color=GREY, lw=0.8, ls=":")
+    if name != "eta":
+        axis.set_xscale("log")
+
+
+def _fakes(axis: Any, runs: Sequence[RunResult]) -> None:
+    highest = 1e-3
+    for k, run in enumerate(runs):
+        bins = run.summary["binned"]["tracks"]["pt"]
+        whole = np.where(np.array(bins["all"]) >= FEWEST_TRACKS, bins["all"], 0)
+        _, high = rate_points(
+            axis, _shifted(bins["edges"], k, len(runs)), bins["fake"], whole, **_style(k, run)
+        )
+        highest = max(highest, high.max(initial=0.0))
+    axis.set_xlabel("fitted " + VARIABLES["pt"])
+    axis.set_ylabel("fakes / tracks")
+    axis.set_ylim(-0.05 * highest, 1.15 * highest)
+    axis.set_xscale("log")
+
+
+def _shifted(edges: Sequence[float], k: int, n: int) -> Any:
+    """Edges of the bins moved to a side, by a share of a bin, in the scale in which they are even."""
+    at, by = np.array(edges), APART * (k - (n - 1) / 2)
+    steps = np.diff(at)
+    if np.allclose(steps, steps[0]):
+        return at + by * steps[0]
+    # The ratio of neighbours where bins are even in the logarithm; the mean one where they are not.
+    return at * (at[-1] / at[0]) ** (by / (len(at) - 1))
+
+
+def _style(k: int, run: RunResult) -> dict[str, Any]:
+    colour, marker = STYLES[k]
+    return {"bars": False, "fmt": marker, "ms": 6, "color": colour, "label": run.name}
