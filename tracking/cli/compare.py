@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tracking.cli.numbers import shown
 from tracking.cli.output import json_flag
 from tracking.cli.parser import named_path
 from tracking.cli.results import print_or_show
+from tracking.show.numbers import shown
 
 __all__ = ["add_compare", "comparison_text"]
+
+WIDTH = 130
+"""Of a table that is no terminal's."""
 
 
 def add_compare(commands: Any) -> None:
@@ -60,10 +63,13 @@ def comparison_text(one: Mapping[str, Any]) -> str:
 
     title = f"A = {one['a']}, B = {one['b']}"
     table = Table("number", "A", "B", "B - A", "chance", "", title=Text(title, "table.title"))
-    for column in table.columns[1:5]:
-        column.justify = "right"
+    for column in table.columns:
+        column.no_wrap = True
+        column.justify = "left" if column is table.columns[0] else "right"
     for name, number in one["numbers"].items():
-        chance = "" if number["p"] is None else "same" if number["p"] == 1 else f"{number['p']:.2g}"
+        if name in one["same"]:
+            continue
+        chance = "" if number["p"] is None else f"{number['p']:.2g}"
         table.add_row(
             name.replace("_", " "),
             shown(number["a"], number["interval_a"]),
@@ -72,7 +78,7 @@ def comparison_text(one: Mapping[str, Any]) -> str:
             chance,
             "differs" if number["significant"] else "",
         )
-    console = Console(width=None if sys.stdout.isatty() else 110, markup=False, emoji=False)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(table)
     return "\n".join([captured.get().rstrip("\n"), *_sentences(one)])
@@ -87,10 +93,16 @@ def _sentences(one: Mapping[str, Any]) -> Iterator[str]:
     )
     for name, (a, b) in one["options"].items():
         yield f"option {name}: {a} in A, {b} in B"
+    if one["same"]:
+        yield f"the same in every event: {_listed(one['same'])}"
     yield from (f"note: {line}" for line in one["warnings"])
-    names = ", ".join(name.replace("_", " ") for name in one["significant"])
+    names = _listed(one["significant"])
     yield (
         f"significant (5 %, corrected for {one['n_tests']} tests): {names or 'none'}"
         if one["n_tests"]
         else "nothing differs"
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(name.replace("_", " ") for name in names)

@@ -208,7 +208,7 @@ def _run_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     for name in ("track_efficiency", "fake_rate", "duplicate_rate"):
         if found.get(name) is not None:
-            from tracking.cli.numbers import shown
+            from tracking.show.numbers import shown
 
             yield name.replace("_", " "), shown(found[name], found["interval"][name])
     changed = _changed_options(found.get("options", {}))

@@ -46,7 +46,7 @@ def add_options(commands: Any, whole: argparse.ArgumentParser) -> None:
 
 def _options(options: argparse.Namespace, whole: argparse.ArgumentParser) -> None:
     values = chain_options(options)
-    command, defaults, chosen = _chosen(options.section, command_options(whole))
+    command, chosen = _chosen(options.section, command_options(whole))
     if options.write_options:
         if command != "run":
             raise InputError(f"--write-options: writes options of a run, and not of {command}; leave one out")
@@ -68,8 +68,8 @@ def _options(options: argparse.Namespace, whole: argparse.ArgumentParser) -> Non
     print_or_show(options, result, text)
 
 
-def _chosen(words: Sequence[str], commands: dict[str, Any]) -> tuple[str, Any, list[Described]]:
-    """The command that the words name, its defaults, and the options of it that they name.
+def _chosen(words: Sequence[str], commands: dict[str, Any]) -> tuple[str, list[Described]]:
+    """The command that the words name, and the options of it that they name.
 
     Raises:
         InputError: there is no such command, section or option.
@@ -81,7 +81,7 @@ def _chosen(words: Sequence[str], commands: dict[str, Any]) -> tuple[str, Any, l
             break
     every = list(described(commands[command], inner=True))
     if not rest:
-        return command, commands[command], every
+        return command, every
     name = ".".join(rest)
     chosen = [option for option in every if f"{option.name}.".startswith(f"{name}.")]
     if not chosen:
@@ -91,7 +91,7 @@ def _chosen(words: Sequence[str], commands: dict[str, Any]) -> tuple[str, Any, l
             f"{quoted(' '.join(words))}: no such section, option or command.{hint} There are the sections "
             f"{', '.join(sections(commands[command]))}"
         )
-    return command, commands[command], chosen
+    return command, chosen
 
 
 def _json(option: Described, value: Any) -> dict[str, Any]:

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.metrics.counts import BINS, TRACK_BINS, clopper_pearson, efficiency_counts, track_counts
+    from tracking.metrics.counts import (
+        BINS,
+        TRACK_BINS,
+        clopper_pearson,
+        efficiency_counts,
+        share_interval,
+        track_counts,
+    )
     from tracking.metrics.edges import (
         EdgeScore,
         edge_labels,
@@ -70,12 +77,13 @@ __all__ = [
     "score_tracks",
     "seed_efficiency",
     "seed_labels",
+    "share_interval",
     "track_counts",
 ]
 
 __getattr__ = public_names(
     __name__,
-    counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
+    counts="BINS TRACK_BINS clopper_pearson efficiency_counts share_interval track_counts",
     findable="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE",
     edges="EdgeScore edge_labels edge_rows score_edges seed_efficiency seed_labels",
     merged="is_merged merged_of_particles merged_rates",

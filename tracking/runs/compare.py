@@ -99,9 +99,10 @@ def compare(runs: Sequence[RunResult]) -> dict[str, Any]:
 
     Returns:
         ``numbers`` by name with ``a``, ``b``, ``interval_a``, ``interval_b``, ``difference`` (b less a), its
-        ``interval``, ``p`` (of chance, corrected) and ``significant``; ``significant``: their names;
-        ``paired``, ``n_events`` that were compared, ``options`` that differ, ``warnings``. These are of the
-        first two runs; ``comparisons`` has the same of every pair.
+        ``interval``, ``p`` (of chance, corrected) and ``significant``; ``significant``: their names; ``same``:
+        the numbers whose counts are the same in every event; ``paired``, ``n_events`` that were compared,
+        ``n_tests``, ``options`` that differ, ``warnings``. These are of the first two runs; ``comparisons`` has
+        the same of every pair.
 
     Raises:
         InputError: fewer than two runs, or one twice.
@@ -116,13 +117,18 @@ def compare(runs: Sequence[RunResult]) -> dict[str, Any]:
     # A number in which the runs do not differ at all could not have been significant (R. E. Tarone, Biometrics 46
     # (1990) 515), so that it is no test.
     every = [number for one in compared for number in one["numbers"].values()]
-    tested = [number for number in every if number.pop("informative") and number["p"] is not None]
+    tested = [number for number in every if number["informative"] and number["p"] is not None]
     for number, p in zip(tested, holm([number["p"] for number in tested]), strict=True):
         number["p"] = p
         number["significant"] = p < SIGNIFICANT
     for one in compared:
         one["significant"] = [name for name, number in one["numbers"].items() if number["significant"]]
         one["n_tests"] = len(tested)
+        one["same"] = [
+            name
+            for name, number in one["numbers"].items()
+            if not number.pop("informative") and number["p"] is not None
+        ]
     return {**compared[0], "comparisons": compared}
 
 
@@ -170,7 +176,8 @@ def _same_events(a: RunResult, b: RunResult) -> tuple[Any, Any]:
     both = [event for event in a.events if event in places[1]]
     if not both:
         return None, None
-    return tuple(np.array([place[event] for event in both]) for place in places)
+    first, second = (np.array([place[event] for event in both]) for place in places)
+    return first, second
 
 
 def _numbers(a: RunResult, b: RunResult) -> Iterator[tuple[str, str, str, bool]]:

@@ -18,6 +18,8 @@ __all__ = ["FORMATS", "draw_comparison"]
 FORMATS = (".png", ".pdf", ".svg")
 STYLES = tuple(zip((BLUE, RED, GREEN, ORANGE, PURPLE, GREY), "osD^vP", strict=True))
 PANELS = ("pt", "eta", "distance", "radius", "d0")
+FEWEST = 10
+"""Particles in a bin: with fewer its interval fills the panel, and the bin is left out."""
 APART = 0.12
 """Share of a bin between the points of two runs, so that none hides another."""
 
@@ -48,7 +50,11 @@ def draw_comparison(path: str | Path, runs: Sequence[RunResult]) -> None:
             _efficiency(axis, name, runs)
         _fakes(axes.flat[-1], runs)
         handles, labels = axes.flat[0].get_legend_handles_labels()
-        axes.flat[0].figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=13)
+        n = " and ".join(dict.fromkeys(f"{run.summary['n_events']:,}" for run in runs))
+        title = f"simulation, {n} events; findable particles; bins of {FEWEST} or more; 68 % intervals"
+        axes.flat[0].figure.legend(
+            handles, labels, loc="outside upper center", ncols=3, fontsize=13, title=title, title_fontsize=13
+        )
 
 
 def _efficiency(axis: Any, name: str, runs: Sequence[RunResult]) -> None:
@@ -56,8 +62,9 @@ def _efficiency(axis: Any, name: str, runs: Sequence[RunResult]) -> None:
     for k, run in enumerate(runs):
         bins = run.summary["binned"]["efficiency"][name]
         of = bins["technical"]
+        whole = np.where(np.array(of["all"]) >= FEWEST, of["all"], 0)
         low, _ = rate_points(
-            axis, _shifted(bins["edges"], k, len(runs)), of["found"], of["all"], **_style(k, run)
+            axis, _shifted(bins["edges"], k, len(runs)), of["found"], whole, **_style(k, run)
         )
         lowest = min(lowest, low.min(initial=1.0))
     axis.set_xlabel(VARIABLES[name])

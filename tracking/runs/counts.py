@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from smartpix.schema import Column
-from tracking.metrics import clopper_pearson
+from tracking.metrics import share_interval
 
 if TYPE_CHECKING:
     from tracking.runs.totals import Totals
 
-__all__ = ["COUNTS", "PER_EVENT", "RATES", "counts_of", "interval", "intervals", "rates"]
+__all__ = ["COUNTS", "PER_EVENT", "RATES", "counts_of", "intervals", "rates"]
 
 COUNTS: dict[str, Column] = {
     "events": Column("i8", "", "events: 1"),
@@ -100,14 +98,7 @@ def rates(counts: Mapping[str, int]) -> dict[str, float | None]:
     return {name: counts[part] / counts[of] if counts[of] else None for name, (part, of) in RATES.items()}
 
 
-def interval(part: int, of: int) -> list[float] | None:
-    """The 68 % interval of a share (:func:`tracking.metrics.clopper_pearson`); None of nothing."""
-    if not of:
-        return None
-    low, high = clopper_pearson(np.array([part]), np.array([of]))
-    return [float(low[0]), float(high[0])]
-
-
-def intervals(counts: Mapping[str, int]) -> dict[str, list[float] | None]:
-    """The 68 % intervals of the shares of :data:`RATES`."""
-    return {name: interval(counts[part], counts[of]) for name, (part, of) in RATES.items()}
+def intervals(counts: Mapping[str, int]) -> dict[str, tuple[float, float] | None]:
+    """The 68 % intervals of the shares of :data:`RATES`
+    (:func:`tracking.metrics.share_interval`)."""
+    return {name: share_interval(counts[part], counts[of]) for name, (part, of) in RATES.items()}

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from tracking.metrics import clopper_pearson
+from tracking.metrics import share_interval
 
 __all__ = ["LEVEL", "Difference", "Ratio", "holm", "of_events", "of_same_events", "of_sums"]
 
@@ -51,8 +51,7 @@ class Ratio:
     def interval(self) -> tuple[float, float] | None:
         """Of a share the exact one, of a mean that of the spread of its events; None of one event."""
         if self.share:
-            low, high = clopper_pearson(np.array([self.part.sum()]), np.array([self.of.sum()]))
-            return float(low[0]), float(high[0])
+            return share_interval(self.part.sum(), self.of.sum())
         if len(self.part) < 2:
             return None
         reach = _quantile(len(self.part) - 1) * _sigma(self.influence())

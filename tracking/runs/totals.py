@@ -31,7 +31,7 @@ from tracking.fit.resolution import (
     true_parameters,
 )
 from tracking.fit.vertices import MIN_FINDABLE, score_vertices
-from tracking.runs.counts import counts_of, interval, intervals, rates
+from tracking.runs.counts import counts_of, intervals, rates
 
 __all__ = ["Totals"]
 
@@ -224,7 +224,9 @@ class Totals:
             out["n_tracks_displaced"] = self.n_later
             if self.truth:
                 out["fake_rate_displaced"] = _ratio(self.n_fake_later, self.n_later)
-                out["interval"]["fake_rate_displaced"] = interval(self.n_fake_later, self.n_later)
+                out["interval"]["fake_rate_displaced"] = metrics.share_interval(
+                    self.n_fake_later, self.n_later
+                )
         stages = {name: value / per_event for name, value in self.ms.items()}
         out["ms_per_event"] = {**stages, "total": sum(stages.values())}
         return out

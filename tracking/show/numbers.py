@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor, log10
 
-__all__ = ["shown"]
+from tracking.metrics import share_interval
+
+__all__ = ["share", "shown"]
 
 
 def shown(value: float, interval: Sequence[float] | None, sign: bool = False) -> str:
@@ -21,3 +23,16 @@ def shown(value: float, interval: Sequence[float] | None, sign: bool = False) ->
     if f"{below:.{digits}f}" == f"{above:.{digits}f}":
         return f"{value:{plus}.{digits}f} ± {above:.{digits}f}"
     return f"{value:{plus}.{digits}f} +{above:.{digits}f} -{below:.{digits}f}"
+
+
+def share(rate: float | None, total: float | None, width: int = 0) -> str:
+    """A share of ``total`` with the errors of its 68 % interval (:func:`tracking.metrics.share_interval`), to
+    the right of ``width`` characters; "-" of nothing, and four digits where the total is not known.
+    """
+    if rate is None:
+        text = "-"
+    elif not total:
+        text = f"{rate:.4f}"
+    else:
+        text = shown(rate, share_interval(round(rate * total), total))
+    return f"{text:>{width}s}"
