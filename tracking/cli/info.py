@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from smartpix.shipped import data_path
 from tracking.cli.detector import NAMES
 from tracking.cli.output import json_flag
 from tracking.cli.parser import named_path
@@ -27,20 +28,20 @@ def add_info(commands: Any) -> None:
         "(parquet, a file or a folder), weights (safetensors, or shipped ones by name), the folder of a run, or a "
         "detector (by name, or its table). --json prints all there is."
     ))  # fmt: skip
-    info.add_argument(
+    file: Any = info.add_argument(
         "file",
         type=named_path,
         nargs="?",
         metavar="FILE|NAME",
         help="a file, a run's folder, weights or a detector by name; default: the embedded sample",
     )
+    # For shells, beside files.
+    file.values = (*NAMES, *sorted(path.stem for path in data_path("weights").glob("*.safetensors")))
     json_flag(info)
     info.set_defaults(command_function=_info)
 
 
 def _info(options: argparse.Namespace) -> None:
-    from smartpix.shipped import data_path
-
     file = options.file or data_path("sample.root")
     kind, found = _described(file)
     lines = dict(LINES[kind](found))

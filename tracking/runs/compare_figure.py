@@ -71,8 +71,7 @@ def _efficiency(axis: Any, name: str, runs: Sequence[RunResult]) -> None:
     axis.set_ylabel("track efficiency")
     axis.set_ylim(lowest - 0.05 * (1 - lowest), 1 + 0.1 * (1 - lowest) + 1e-3)
     axis.axhline(1, color=GREY, lw=0.8, ls=":")
-    if name != "eta":
-        axis.set_xscale("log")
+    _frame(axis, bins["edges"], f"no bin of {FEWEST} particles", log=name != "eta")
 
 
 def _fakes(axis: Any, runs: Sequence[RunResult]) -> None:
@@ -87,7 +86,16 @@ def _fakes(axis: Any, runs: Sequence[RunResult]) -> None:
     axis.set_xlabel("fitted " + VARIABLES["pt"])
     axis.set_ylabel("fakes / tracks")
     axis.set_ylim(-0.05 * highest, 1.15 * highest)
-    axis.set_xscale("log")
+    _frame(axis, bins["edges"], f"no bin of {FEWEST_TRACKS} tracks", log=True)
+
+
+def _frame(axis: Any, edges: Sequence[float], empty: str, log: bool) -> None:
+    """Let a panel end where its bins do, and say why one is empty."""
+    if log:
+        axis.set_xscale("log")
+    axis.set_xlim(edges[0], edges[-1])
+    if all(len(container[0].get_xdata()) == 0 for container in axis.containers):
+        axis.text(0.5, 0.5, empty, ha="center", transform=axis.transAxes, fontsize=12)
 
 
 def _shifted(edges: Sequence[float], k: int, n: int) -> Any:

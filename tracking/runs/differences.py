@@ -65,7 +65,7 @@ class Difference:
     Attributes:
         interval: of one standard deviation; None where nothing is known of the errors.
         p: how often chance alone makes a difference of this size, either way; None as ``interval``.
-        informative: whether the runs differ in any count: where they do not, nothing was tested.
+        informative: whether the runs can differ: where all counts are the same, or all 0, nothing was tested.
     """
 
     value: float
@@ -82,7 +82,8 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
     Q. McNemar (Psychometrika 12 (1947) 153) on the least number of particles that can have made the counts.
     """
     n, value = len(a.part), b.value - a.value
-    if np.array_equal(a.part, b.part) and np.array_equal(a.of, b.of):
+    nothing = a.share and not a.part.any() and not b.part.any()
+    if nothing or (np.array_equal(a.part, b.part) and np.array_equal(a.of, b.of)):
         return Difference(value, (value, value), 1.0, informative=False)
     if n < 2:
         return of_sums(a, b)
