@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -150,12 +151,8 @@ def weights_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     parameters = (found.get("metrics") or {}).get("parameters")
     counted = f", {parameters:,} parameters" if isinstance(parameters, int) else ""
     yield "network", f"{found['architecture']}{kind}{counted}, {found['n_values']:,} stored values"
-    if "region" in found or "sensor" in found:
-        sensor = found.get("sensor", {})
-        size = f"{1e3 * sensor['pitch_x']:g} x {1e3 * sensor['pitch_y']:g} x {1e3 * sensor['thickness']:g} µm"
-        where = found.get("region", "barrel and end-caps")
-        slices = f", slices {', '.join(map(str, found['slices']))}" if "slices" in found else ""
-        yield "for", f"{where}, sensor of {size}{slices}"
+    if "sensor" in found:
+        yield "for", _short(_conditions(found))
     yield "options", _options_line(found.get("options", {}))
     if "calibrated_on" in found:
         yield "calibrated on", _made_by(found["calibrated_on"])
@@ -172,6 +169,18 @@ def weights_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "commit", str(found.get("commit", "not told"))
     yield "versions", _versions(found.get("provenance"))
     yield "more", "--json prints all: calibration, history, every option"
+
+
+def _conditions(found: Mapping[str, Any]) -> str:
+    """Region, sensor and slices that weights are for; those of cluster shapes are for both regions."""
+    sensor = found["sensor"]
+    by_region = sensor if "pitch_x" not in sensor else {found.get("region", "any region"): sensor}
+    sensors = [
+        f"{region}: {1e3 * of['pitch_x']:g} x {1e3 * of['pitch_y']:g} x {1e3 * of['thickness']:g} µm"
+        for region, of in by_region.items()
+    ]
+    slices = [f"slices {', '.join(map(str, found['slices']))}"] if "slices" in found else []
+    return "; ".join([*sensors, *slices])
 
 
 def _options_line(options: Mapping[str, Any]) -> str:
@@ -251,12 +260,15 @@ def _versions(provenance: Any) -> str:
 
 
 def _values(values: Mapping[str, Any]) -> str:
-    """The first numbers and texts of a mapping; of one without any, those of the first mapping in it."""
-    plain = {name: value for name, value in values.items() if isinstance(value, (int, float, str))}
-    if not plain:
-        inner = next((value for value in values.values() if isinstance(value, Mapping)), None)
-        return "none" if inner is None else _values(inner)
-    return _short(", ".join(f"{name} {_plain(value)}" for name, value in list(plain.items())[:FEW]))
+    """The first numbers and texts of a mapping, by full name, but for how many there were of something."""
+    from tracking.options import flat
+
+    told = [
+        f"{name} {_plain(value)}"
+        for name, value in flat(values)
+        if isinstance(value, (int, float, str)) and not re.search(r"(^|\.)n(_|$)", name)
+    ]
+    return _short(", ".join(told[:FEW])) or "none"
 
 
 def _plain(value: Any) -> str:

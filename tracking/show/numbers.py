@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor, log10
 
-from tracking.metrics import share_interval
-
 __all__ = ["share", "shown"]
 
 
@@ -29,6 +27,9 @@ def share(rate: float | None, total: float | None, width: int = 0) -> str:
     """A share of ``total`` with the errors of its 68 % interval (:func:`tracking.metrics.share_interval`), to
     the right of ``width`` characters; "-" of nothing, and four digits where the total is not known.
     """
+    # Not above: commands print numbers that need no interval, and import nothing heavy for it.
+    from tracking.metrics import share_interval
+
     if rate is None:
         text = "-"
     elif not total:

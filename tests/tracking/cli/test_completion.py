@@ -35,7 +35,7 @@ def bash(*words):
         (["run", "train", "--pileup"], []), (["simulate", "events", "--detector", "o"], ["odd"]),
         (["detector", "bar"], ["barrel3"]), (["info", "mdn-b"], ["mdn-barrel", "mdn-barrel-link-4x6"]),
         (["options", "vert"], ["vertex"]), (["examples", "toy"], ["toy_finder.py"]), (["comp"], ["compare", "compress", "completion"]),
-        (["options", "--set", "fit.rad"], ["fit.radiation_length="]),
+        (["options", "--set", "fit.pi"], ["fit.pipe=", "fit.pipe_radius="]),
     ],
 )  # fmt: skip
 def test_bash_completes(words, expected):
