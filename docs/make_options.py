@@ -68,9 +68,14 @@ def options() -> str:
             lines += items(more, f"{below}.")
     run = {type(value) for _, value in sections(RunOptions()).items()}
     lines += ["## Options of other commands", ""]
+    before: dict[str, object] = {}
     for command, defaults in command_options(parser()).items():
         if isinstance(defaults, RunOptions):
             continue
+        if (same := next((name for name, listed in before.items() if listed == defaults), None)) is not None:
+            lines += [f"### `smartpix {command}`", "", f"As of `smartpix {same}`.", ""]
+            continue
+        before[command] = defaults
         lines += section(f"`smartpix {command}`", defaults, "###")
         for name, value in sections(defaults).items():
             if type(value) in run:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from smartpix.schema import Column
 from tracking.metrics import share_interval
 
-if TYPE_CHECKING:
-    from tracking.runs.totals import Totals
-
-__all__ = ["COUNTS", "PER_EVENT", "RATES", "counts_of", "intervals", "rates"]
+__all__ = ["COUNTS", "PER_EVENT", "RATES", "intervals", "rates"]
 
 COUNTS: dict[str, Column] = {
     "events": Column("i8", "", "events: 1"),
@@ -67,30 +63,6 @@ RATES: dict[str, tuple[str, str]] = {
 
 PER_EVENT = ("hits", "window_edges", "edges", "seeds", "tracks", "vertices")
 """Counts that need no truth."""
-
-
-def counts_of(totals: Totals) -> dict[str, int]:
-    """The sums of some events by the names of :data:`COUNTS`; without truth only those that need none."""
-    counts = {
-        "events": totals.n_events, "hits": totals.n_hits, "window_edges": totals.n_window,
-        "edges": totals.n_edges, "seeds": totals.n_seeds, "tracks": totals.n_tracks,
-        "vertices": totals.n_vertices,
-    }  # fmt: skip
-    if not totals.truth:
-        return counts
-    edges, window = totals.edge_counts, totals.window_counts
-    vertices = totals.vertex_efficiency.values()
-    return counts | {
-        "true_edges": int(edges[1]), "wanted_edges": int(edges[2]), "kept_edges": int(edges[3]),
-        "wanted_edges_0p5": int(edges[4]), "kept_edges_0p5": int(edges[5]),
-        "window_true_edges": int(window[1]), "window_wanted_edges": int(window[2]),
-        "window_kept_edges": int(window[3]),
-        "findable": totals.n_findable, "seeded": totals.n_seeded, "found": totals.n_found,
-        "accepted": totals.n_accepted, "found_accepted": totals.n_found_accepted,
-        "fakes": totals.n_fake, "duplicates": totals.n_duplicate,
-        "true_vertices": int(vertices.sum()), "found_vertices": int(vertices[:, 1].sum()),
-        "false_vertices": totals.n_false_vertices, "split_vertices": totals.n_split_vertices,
-    }  # fmt: skip
 
 
 def rates(counts: Mapping[str, int]) -> dict[str, float | None]:

@@ -31,7 +31,7 @@ from tracking.fit.resolution import (
     true_parameters,
 )
 from tracking.fit.vertices import MIN_FINDABLE, score_vertices
-from tracking.runs.counts import counts_of, intervals, rates
+from tracking.runs.counts import intervals, rates
 
 __all__ = ["Totals"]
 
@@ -191,10 +191,35 @@ class Totals:
         for name in (f.name for f in fields(self)):
             setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
 
+    def counts(self) -> dict[str, int]:
+        """The counts by the names of :data:`tracking.runs.counts.COUNTS`; without truth only those that need
+        none.
+        """
+        counts = {
+            "events": self.n_events, "hits": self.n_hits, "window_edges": self.n_window,
+            "edges": self.n_edges, "seeds": self.n_seeds, "tracks": self.n_tracks,
+            "vertices": self.n_vertices,
+        }  # fmt: skip
+        if not self.truth:
+            return counts
+        edges, window = self.edge_counts, self.window_counts
+        vertices = self.vertex_efficiency.values()
+        return counts | {
+            "true_edges": int(edges[1]), "wanted_edges": int(edges[2]), "kept_edges": int(edges[3]),
+            "wanted_edges_0p5": int(edges[4]), "kept_edges_0p5": int(edges[5]),
+            "window_true_edges": int(window[1]), "window_wanted_edges": int(window[2]),
+            "window_kept_edges": int(window[3]),
+            "findable": self.n_findable, "seeded": self.n_seeded, "found": self.n_found,
+            "accepted": self.n_accepted, "found_accepted": self.n_found_accepted,
+            "fakes": self.n_fake, "duplicates": self.n_duplicate,
+            "true_vertices": int(vertices.sum()), "found_vertices": int(vertices[:, 1].sum()),
+            "false_vertices": self.n_false_vertices, "split_vertices": self.n_split_vertices,
+        }  # fmt: skip
+
     def summary(self) -> dict[str, Any]:
         """The numbers of the run; truth-based keys only with truth, None where the denominator is 0."""
         per_event = max(self.n_events, 1)
-        counts = counts_of(self)
+        counts = self.counts()
         out: dict[str, Any] = {
             "n_events": self.n_events,
             "n_hits": self.n_hits,

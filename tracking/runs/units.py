@@ -21,7 +21,6 @@ from tracking import metrics
 from tracking.chain import Chain, EventResult
 from tracking.inputs import range_of
 from tracking.options import RunOptions
-from tracking.runs.counts import counts_of
 from tracking.runs.outputs import joined_outputs, outputs_of
 from tracking.runs.part import Part, packed
 from tracking.runs.sources import Sources
@@ -173,9 +172,9 @@ def scored_events(
                     min_pt=chain.options.findable_pt,
                 )
                 score = metrics.score_tracks(truth, result.tracks.rows())
-            before = counts_of(totals)
+            before = totals.counts()
             totals.add(chain, result, record, reference, truth, score)
-            counts = {name: value - before[name] for name, value in counts_of(totals).items()}
+            counts = {name: value - before[name] for name, value in totals.counts().items()}
             yield ScoredEvent(result, record, len(reference), truth, score, counts)
 
 
