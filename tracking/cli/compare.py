@@ -40,10 +40,10 @@ def add_compare(commands: Any) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from tracking.runs.compare import compare, read_run
+    from tracking.runs.compare import compare_runs, read_run
 
     runs = [read_run(path) for path in options.runs]
-    result = compare(runs)
+    result = compare_runs(runs)
     if options.output:
         from tracking.runs.compare_figure import draw_comparison
 

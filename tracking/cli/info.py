@@ -60,9 +60,9 @@ def _described(path: Path) -> tuple[str, dict[str, Any]]:
     from smartpix.describe import describe_file
 
     if path.is_dir() and (path / "summary.json").is_file():
-        from tracking.runs.compare import read_run
+        from tracking.runs.compare import read_summary
 
-        return "run", dict(read_run(path).summary)
+        return "run", read_summary(path)[1]
     if (str(path) in NAMES and not path.exists()) or path.name.endswith((".csv", ".csv.gz", ".toml", ".xml")):
         return "detector", _detector(str(path))
     found = describe_file(path)
@@ -220,7 +220,7 @@ def _run_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if found.get(name) is not None:
             from tracking.show.numbers import shown
 
-            yield name.replace("_", " "), shown(found[name], found["interval"][name])
+            yield name.replace("_", " "), shown(found[name], found.get("interval", {}).get(name))
     changed = _changed_options(found.get("options", {}))
     yield "options", _short(", ".join(f"{name}={value}" for name, value in changed.items())) or "the defaults"
     yield "written", _short(", ".join(found.get("written", [])))

@@ -18,7 +18,7 @@ from tracking.runs.counts import COUNTS, PER_EVENT, RATES
 from tracking.runs.differences import Difference, Ratio, holm, of_events, of_same_events, of_sums
 from tracking.runs.results import SUMMARY
 
-__all__ = ["SIGNIFICANT", "RunResult", "compare", "read_run"]
+__all__ = ["SIGNIFICANT", "RunResult", "compare_runs", "read_run", "read_summary"]
 
 SIGNIFICANT = 0.05
 """How often at most chance alone makes any number of a comparison significant."""
@@ -46,12 +46,11 @@ class RunResult:
     events: tuple[tuple[str, int], ...] | None
 
 
-def read_run(path: str | Path) -> RunResult:
-    """A run from its folder, or from its ``summary.json`` alone.
+def read_summary(path: str | Path) -> tuple[Path, dict[str, Any]]:
+    """The summary of a run, and its file, from the run's folder or from the file itself.
 
     Raises:
-        InputError: it is none, was made by a version without counts, or its ``tracks.root`` is not the one
-            that the summary is of.
+        InputError: it is none.
     """
     path = Path(path)
     file = path / SUMMARY if path.is_dir() else path
@@ -63,6 +62,17 @@ def read_run(path: str | Path) -> RunResult:
         raise InputError(f"{file}: cannot be read ({error}); give the folder of a run") from error
     if not isinstance(summary, dict) or not isinstance(summary.get("n_events"), int):
         raise InputError(f"{file}: is no summary of a run; give the folder that `smartpix run -o` wrote")
+    return file, summary
+
+
+def read_run(path: str | Path) -> RunResult:
+    """A run from its folder, or from its ``summary.json`` alone.
+
+    Raises:
+        InputError: it is none, was made by a version without counts, or its ``tracks.root`` is not the one
+            that the summary is of.
+    """
+    file, summary = read_summary(path)
     if not isinstance(summary.get("counts"), dict):
         raise InputError(f"{file}: has no 'counts', so that an older version made it; run it again")
     tracks = file.with_name(TRACKS)
@@ -91,7 +101,7 @@ def _of_events(tracks: Path, summary: Mapping[str, Any]) -> tuple[Counts, tuple[
     return counts, tuple((files[int(f)], int(e)) for f, e in zip(columns["file"], numbers, strict=True))
 
 
-def compare(runs: Sequence[RunResult]) -> dict[str, Any]:
+def compare_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
     """The first run beside each of the others.
 
     Where both keep the counts of their events and some events are the same, these alone are compared, event

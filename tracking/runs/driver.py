@@ -221,6 +221,8 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     if "n_findable" in summary:
         # What the numbers are of is printed with them.
         summary |= {name: getattr(plan.options, name) for name in ("findable_layers", "findable_pt")}
+    if plan.events is not None:
+        summary["event_range"] = list(plan.events)
     summary["beam_spot"] = plan.beam_spot()
     summary["warnings"] = [*plan.chain.warnings, *warnings]
     summary["cite"] = cited_by_run(kind_of(plan.chain.estimator))

@@ -14,7 +14,7 @@ from smartpix.schema import InputError
 from tracking.beam_spot import chain_of_file
 from tracking.chain import Chain
 from tracking.fit.beam_spot import FoundBeam
-from tracking.inputs import expand
+from tracking.inputs import expand, range_of
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance
 from tracking.runs.join import check_events, check_hits, joined_names
@@ -36,6 +36,7 @@ class Plan:
         refused: of the others the path and what is wrong.
         numbers: of all events, where a result goes by them.
         original: what the results are joined to.
+        events: the first entry that is run and the one after the last, of all files together; None: all.
     """
 
     chain: Chain
@@ -46,6 +47,7 @@ class Plan:
     numbers: Sequence[int]
     original: Found | None
     figures: bool
+    events: tuple[int, int] | None = None
 
     @property
     def options(self) -> RunOptions:
@@ -116,8 +118,10 @@ def plan_run(
         reason = next(iter(refused.values()))
         raise InputError(f"{reason}. Events are counted over all files, so that none may be left out")
     units = plan_units(opened, events_per_unit, events)
-    used = {unit.path for unit in units}
+    used, chosen = {unit.path for unit in units}, None
     if events is not None:
+        entries = range_of(events, sum(file.n_events for file in opened))
+        chosen = entries.start, entries.stop
         opened = [file for file in opened if str(file.path.absolute()) in used]
     numbers: list[int] = []
     if original is not None or "tracks.csv" in options.write:
@@ -127,7 +131,7 @@ def plan_run(
         for file in opened:
             check_hits(sources.reader(file.path), original)
     chain, found = chain_of_file(opened[0].path, opened[0].header, options)
-    return Plan(chain, found, opened, refused, units, numbers, original, figures)
+    return Plan(chain, found, opened, refused, units, numbers, original, figures, chosen)
 
 
 def _event_numbers(sources: Sources, files: Sequence[EventFile], units: Sequence[Unit]) -> list[int]:

@@ -9,7 +9,7 @@ import pytest
 from smartpix.schema import InputError
 from tracking.cli.main import main
 from tracking.options import RunOptions
-from tracking.runs.compare import SIGNIFICANT, RunResult, compare, read_run
+from tracking.runs.compare import SIGNIFICANT, RunResult, compare_runs, read_run
 from tracking.runs.compare_figure import draw_comparison
 from tracking.runs.counts import COUNTS, RATES
 from tracking.runs.driver import run
@@ -35,7 +35,7 @@ def test_where_nothing_differs_nothing_is_significant_in_95_of_100_comparisons()
     n, false = 40, 0
     for _ in range(n):
         particles = rng.poisson(200, N_EVENTS)
-        result = compare([pretended(rng, name, particles=particles) for name in "abc"])
+        result = compare_runs([pretended(rng, name, particles=particles) for name in "abc"])
         assert len(result["comparisons"]) == 2
         false += any(one["significant"] for one in result["comparisons"])
     # Less than one in twenty, and three standard deviations.
@@ -50,7 +50,7 @@ def test_planted_differences_are_named_and_no_others():
         b = pretended(rng, "b", found=0.96, fakes=0.03, particles=particles)
         # The rest is the same.
         b = replace(b, counts={**a.counts, "found": b.counts["found"], "fakes": b.counts["fakes"]})
-        result = compare([a, b])
+        result = compare_runs([a, b])
         right += set(result["significant"]) == {"track_efficiency", "fake_rate"}
         number = result["numbers"]["track_efficiency"]
         assert number["interval"][0] <= number["difference"] <= number["interval"][1]
@@ -68,11 +68,11 @@ def test_only_the_events_that_both_have_are_compared():
         a, name="b", counts={key: values[rows] for key, values in a.counts.items()},
         events=tuple(a.events[k] for k in rows), summary={"n_events": len(rows)},
     )  # fmt: skip
-    result = compare([a, part])
+    result = compare_runs([a, part])
     assert (result["paired"], result["n_events"]) == (True, [15, 15])
     assert result["n_tests"] == 0
     assert "15 events that are the same, of 30 and 15" in result["warnings"][0]
-    other = compare([a, replace(pretended(rng, "b"), events=tuple(("g", k) for k in range(N_EVENTS)))])
+    other = compare_runs([a, replace(pretended(rng, "b"), events=tuple(("g", k) for k in range(N_EVENTS)))])
     assert other["paired"] is False
     assert "different events" in other["warnings"][0]
 
@@ -110,7 +110,7 @@ def test_runs_of_the_same_events_are_paired_and_their_options_told(runs, capsys)
 
 def test_a_summary_alone_is_compared_unpaired(runs, tmp_path, capsys):
     (tmp_path / "told.json").write_text((runs / "b" / "summary.json").read_text())
-    result = compare([read_run(runs / "a"), read_run(tmp_path / "told.json")])
+    result = compare_runs([read_run(runs / "a"), read_run(tmp_path / "told.json")])
     assert result["paired"] is False
     assert "without its tracks.root" in result["warnings"][0]
     number = result["numbers"]["edge_efficiency"]
@@ -130,9 +130,9 @@ def test_what_is_no_run_is_told(runs, tmp_path, files):
         with pytest.raises(InputError, match=words):
             read_run(path)
     with pytest.raises(InputError, match="two runs or more"):
-        compare([one])
+        compare_runs([one])
     with pytest.raises(InputError, match="was given twice"):
-        compare([one, one])
+        compare_runs([one, one])
     with pytest.raises(InputError, match=r"x\.txt: figures are \.png"):
         draw_comparison(tmp_path / "x.txt", [one])
     with pytest.raises(InputError, match="no truth"):

@@ -59,6 +59,8 @@ def test_a_range_is_run_as_if_it_were_all(copies, options, here, tmp_path):
     assert summary["files"] == [str(copies / f"toy-{k}.root") for k in (1, 2)]
     written = json.loads((tmp_path / "some" / "summary.json").read_text())
     assert list(written["provenance"]["inputs"]) == summary["files"]
+    assert written["event_range"] == [5, 9]
+    assert "event_range" not in whole
     assert counts(tmp_path / "some") == counts(tmp_path / "whole")[5:9]
 
 
