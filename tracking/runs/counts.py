@@ -26,7 +26,7 @@ COUNTS: dict[str, Column] = {
     "window_wanted_edges": Column(
         "i8",
         "",
-        "true edges of findable particles; 0 without field, where the window is empty",
+        "true edges of findable particles, 0 without field",
         optional=True,
     ),
     "window_kept_edges": Column("i8", "", "those of them in the window", optional=True),
