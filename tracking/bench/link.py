@@ -341,7 +341,7 @@ def link_table(result: Mapping[str, Any]) -> str:
     columns = {
         "bits": ("bits_per_cluster", "8.1f"), "arithm.": ("arithmetic_bits_per_cluster", "8.1f"),
         "Gb/s/cm2": ("gbit_per_s_cm2", "9.2f"), "EMD um": ("emd", "8.2f"), "reduction": ("reduction", "10.2f"),
-        "efficiency": ("track_efficiency", "26.4f"), "fakes": ("fake_rate", "26.4f"), "d0 um": ("resolution_d0_um", "8.2f"),
+        "efficiency": ("track_efficiency", "30.4f"), "fakes": ("fake_rate", "30.4f"), "d0 um": ("resolution_d0_um", "8.2f"),
     }  # fmt: skip
     wide = max(map(len, result["codes"])) + 2
     lines = [
@@ -350,7 +350,7 @@ def link_table(result: Mapping[str, Any]) -> str:
     ]
     for name, row in result["codes"].items():
         values = [
-            share(row.get(key), row.get(SHARES[key]), 26)
+            share(row.get(key), row.get(SHARES[key]), 30)
             if key in SHARES
             else f"{'-':>{int(form.split('.')[0])}s}"
             if row.get(key) is None

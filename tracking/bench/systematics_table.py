@@ -39,7 +39,7 @@ def judged_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 def systematics_table(result: Mapping[str, Any]) -> str:
     """Before and after calibration, a line for each size."""
-    lines = [f"{'':18s}" + "".join(f"{text + ', before, after':>50s}" for text in HEADINGS)]
+    lines = [f"{'':18s}" + "".join(f"{text + ', before, after':>60s}" for text in HEADINGS)]
     for name, found in judged_rows(result):
         cells = [
             _cell(found, key, digits, when) for key, digits in zip(KEYS, DIGITS, strict=True) for when in WHEN
@@ -51,5 +51,5 @@ def systematics_table(result: Mapping[str, Any]) -> str:
 def _cell(found: Mapping[str, Any], key: str, digits: int, when: str) -> str:
     value = found[key][when]
     if key in COUNTED:
-        return share(value, found.get("counts", {}).get(when, {}).get(COUNTED[key]), 25)
-    return f"{value:25.{digits}f}"
+        return share(value, found.get("counts", {}).get(when, {}).get(COUNTED[key]), 30)
+    return f"{value:30.{digits}f}"

@@ -315,15 +315,15 @@ def table(result: Mapping[str, Any]) -> str:
     keys = [key for key, _ in RESOLUTIONS.values()]
     wide = max(len(name) for name in result.get("finders", ("acts",))) + 2
     head = (
-        f"{'':14s}{'':{wide}s}{'efficiency':>26s}{'fakes':>26s}{'duplicates':>26s}{'ms':>8s}{'us/track':>9s}"
+        f"{'':14s}{'':{wide}s}{'efficiency':>30s}{'fakes':>30s}{'duplicates':>30s}{'ms':>8s}{'us/track':>9s}"
     )
     lines = [head + "".join(f"{key:>12s}" for key in keys)]
     for name, sample in samples.items():
         rows = sample["finders"] if "finders" in sample else {who: sample[who] for who in ("ours", "acts")}
         for k, (who, r) in enumerate(rows.items()):
-            numbers = share(r["efficiency"], r.get("n_findable"), 26)
+            numbers = share(r["efficiency"], r.get("n_findable"), 30)
             numbers += "".join(
-                share(r[key], r.get("n_tracks"), 26) for key in ("fake_rate", "duplicate_rate")
+                share(r[key], r.get("n_tracks"), 30) for key in ("fake_rate", "duplicate_rate")
             )
             lines.append(
                 f"{'' if k else name:14s}{who:{wide}s}{numbers}{r['ms']:8.1f}{r['us_per_track']:9.1f}{_widths(r, keys)}"

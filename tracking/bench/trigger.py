@@ -366,13 +366,13 @@ def trigger_table(result: dict[str, Any]) -> str:
         f"whole particles above 1 GeV {sectors['whole']:.4f}, above 2 GeV {sectors['whole_2']:.4f}",
         f"rate: a sector every {rate['ii_cycles']} cycles of {rate['clock_ns']:g} ns, an event in "
         f"{rate['event_us']:.1f} us; {rate['designs']} designs for an event every {rate['crossing_ns']:g} ns",
-        f"{'':14} {'> 1 GeV':>25} {'> 2 GeV':>25} {'fakes':>25} {'> 1 GeV':>8} {'ms':>6}",
+        f"{'':14} {'> 1 GeV':>30} {'> 2 GeV':>30} {'fakes':>30} {'> 1 GeV':>8} {'ms':>6}",
     ]
     for name, row in result["finders"].items():
         lines.append(
-            f"{name:14} {share(row['efficiency'], row.get('n_findable'), 25)} "
-            f"{share(row['efficiency_2'], row.get('n_findable_2'), 25)} "
-            f"{share(row['fake_rate'], row.get('n_tracks'), 25)} "
+            f"{name:14} {share(row['efficiency'], row.get('n_findable'), 30)} "
+            f"{share(row['efficiency_2'], row.get('n_findable_2'), 30)} "
+            f"{share(row['fake_rate'], row.get('n_tracks'), 30)} "
             f"{row['fake_rate_1']:8.4f} {row['ms']:6.0f}"
         )
     lines.append("by           grid      size       order whole   strict  cut     edges")
