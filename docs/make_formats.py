@@ -30,6 +30,7 @@ from smartpix.io.physics_checks import (
 from smartpix.provenance import VERSIONED
 from tracking.acts.widths import BIN_WIDTH, EDGE
 from tracking.finders.gnn.graph import PYG_EDGE_FEATURES, PYG_NODE_FEATURES
+from tracking.runs.counts import COUNTS
 from tracking.runs.outputs import ACTS_COLUMNS
 
 INTRODUCTION = f"""\
@@ -128,11 +129,17 @@ The tree `tracks` has one entry per event:
   `summary.json`, from 0. Event numbers may repeat among files;
 - the jagged branches of tracks below; `track_n_hits` says how many hits belong to each track;
 - the branches of `hit_`: the hits of all tracks one after the other, inner first;
+- the branches of `count_`: what a run counts in the event, also below;
 - `n_track` and `n_hit`, the counters that ROOT needs.
 
 `metadata` holds files, options and [provenance](#provenance). Parameters are at the beam line, in the [frame of the beam](concepts.md#frames), with the signs of ACTS and ATLAS: the
 point of closest approach is `d0 * (-sin phi, cos phi)`. `metadata` has this beam under `beam_spot`, with its source.
 With a centred beam the frame is the global one.
+"""
+
+COUNTS_NOTE = """\
+`summary.json` has their sums under `counts`, and under `interval` the 68 % interval of each rate that is made of
+them. `smartpix compare` takes them to compare runs event by event.
 """
 
 MORE = """
@@ -244,6 +251,7 @@ def formats() -> str:
     parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
     parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
+    parts.append(f"### Counts of the event\n\n{COUNTS_NOTE}\n{table('count_', COUNTS)}")
     parts.append(f"{MORE.strip()}\n\n{table('edge_', schema.EDGES)}{CSV_TRACKS}")
     parts.append(CALIBRATION.strip() + "\n")
     parts.append(OTHERS.strip() + "\n")

@@ -1,6 +1,5 @@
 """Write docs/options.md from the dataclasses of options: python docs/make_options.py."""
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -8,20 +7,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from page_text import wrap
 
-from smartpix.export.hls import HlsOptions
-from smartpix.schema import ranges_of
-from smartpix.simulate.dataset_options import DatasetOptions
-from smartpix.simulate.options import SimulateOptions
-from smartpix.train.front_options import TrainFrontOptions
-from smartpix.train.options import TrainCountOptions, TrainMdnOptions, TrainMixtureOptions
-from tracking.cli.compress import TRAINING
-from tracking.cli.flags import documentation, marked, shown
-from tracking.finders.deepcore.options import TrainDeepCoreOptions
-from tracking.finders.garnet.options import TrainGarnetOptions
-from tracking.finders.gnn.options import TrainGnnOptions
-from tracking.finders.gravnet.options import TrainGravnetOptions
-from tracking.finders.trigger.options import TrainTriggerOptions
-from tracking.finders.trkx.training_options import TrainTrkxOptions
+from tracking.cli.flags import marked, shown
+from tracking.cli.main import parser
+from tracking.cli.option_tables import command_options, described, sections
 from tracking.options import RunOptions
 
 INTRODUCTION = """\
@@ -47,39 +35,15 @@ min_pt = 0.3  # softer tracks too
 ```
 """
 
-COMMANDS = {
-    "smartpix train gnn": TrainGnnOptions(),
-    "smartpix train gnn --network interaction": TrainTriggerOptions(),
-    "smartpix train gravnet": TrainGravnetOptions(),
-    "smartpix train garnet": TrainGarnetOptions(),
-    "smartpix train deepcore": TrainDeepCoreOptions(),
-    "smartpix train trkx": TrainTrkxOptions(),
-    "smartpix train front": TrainFrontOptions(),
-    "smartpix train mdn": TrainMdnOptions(),
-    "smartpix train mixture": TrainMixtureOptions(),
-    "smartpix train count": TrainCountOptions(),
-    "smartpix compress": TRAINING,
-    "smartpix simulate events": SimulateOptions(),
-    "smartpix simulate clusters": DatasetOptions(),
-    "smartpix export": HlsOptions(),
-}
-"""Options that ``--set`` reaches besides those of a run."""
-
 
 def items(options: object, above: str = "") -> list[str]:
     """A list of a dataclass's own options: name, default and meaning."""
-    said, ranges = documentation(type(options)), ranges_of(options)
     lines = []
-    for option in dataclasses.fields(options):
-        value = getattr(options, option.name)
-        if not dataclasses.is_dataclass(value):
-            default = shown(value) if isinstance(value, tuple) and len(value) > 6 else repr(value)
-            allowed = ""
-            if option.name in ranges:
-                least, most, unit = ranges[option.name]
-                allowed = f" ({least:.10g} to {most:.10g} {unit}".rstrip() + ")"
-            name = f"`{above}{option.name}`"
-            lines.append(f"- {name}, default `{default}`{allowed}: {marked(said[option.name])}.")
+    for option in described(options, above):
+        value = option.default
+        default = shown(value) if isinstance(value, tuple) and len(value) > 6 else repr(value)
+        allowed = f" ({option.range})" if option.least is not None else ""
+        lines.append(f"- `{option.name}`, default `{default}`{allowed}: {marked(option.meaning)}.")
     return [*lines, ""]
 
 
@@ -94,30 +58,31 @@ def section(name: str, options: object, level: str) -> list[str]:
     return [f"{level} {name}", "", *(line for part in paragraphs for line in (part, "")), *items(options)]
 
 
-def inner(options: object) -> list[tuple[str, object]]:
-    """Sections of a dataclass, by name."""
-    values = ((option.name, getattr(options, option.name)) for option in dataclasses.fields(options))
-    return [(name, value) for name, value in values if dataclasses.is_dataclass(value)]
-
-
 def options() -> str:
     """The whole page."""
     lines = [INTRODUCTION, "## Options of a run", ""]
     lines += section("Top level", RunOptions(), "###")
-    for name, value in inner(RunOptions()):
+    for name, value in sections(RunOptions()).items():
         lines += section(f"[{name}]", value, "###")
-        for below, more in inner(value):
+        for below, more in sections(value).items():
             lines += items(more, f"{below}.")
-    run = {type(value) for _, value in inner(RunOptions())}
+    run = {type(value) for _, value in sections(RunOptions()).items()}
     lines += ["## Options of other commands", ""]
-    for command, defaults in COMMANDS.items():
-        lines += section(f"`{command}`", defaults, "###")
-        for name, value in inner(defaults):
+    before: dict[str, object] = {}
+    for command, defaults in command_options(parser()).items():
+        if isinstance(defaults, RunOptions):
+            continue
+        if (same := next((name for name, listed in before.items() if listed == defaults), None)) is not None:
+            lines += [f"### `smartpix {command}`", "", f"As of `smartpix {same}`.", ""]
+            continue
+        before[command] = defaults
+        lines += section(f"`smartpix {command}`", defaults, "###")
+        for name, value in sections(defaults).items():
             if type(value) in run:
                 lines += [f"`{name}.*`: as [{name}] of a run.", ""]
             else:
                 lines += items(value, f"{name}.")
-                for below, more in inner(value):
+                for below, more in sections(value).items():
                     lines += items(more, f"{name}.{below}.")
     return wrap("\n".join(lines).rstrip() + "\n")
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 CHECKS = (
     ("smartpix", "--version"),
     ("smartpix", "doctor"),
+    ("smartpix", "examples", "cone_study", "-o", "examples"),
     ("smartpix", "run", "--no-figures", "--json", "-o", "out"),
 )
 """What an installation has to do: the last one runs the embedded sample through the whole chain."""

@@ -97,6 +97,8 @@ def test_wheel_and_sdist_hold_the_packages_and_the_data(tmp_path):
         "smartpix/py.typed",
         "smartpix/data/sample.root",
         "tracking/cli/main.py",
+        "smartpix/examples/cone_study.ipynb",
+        "smartpix/examples/acts_chain.py",
         "seeding/edges.py",
     } <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "docs/"))]

@@ -6,13 +6,25 @@ Nothing heavy is imported, so that a command tells such a mistake at once.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from smartpix.files import as_paths
-from smartpix.schema import InputError
+from smartpix.schema import InputError, quoted
 
-__all__ = ["check_folder", "check_one_usable", "check_there", "expand", "none_usable"]
+__all__ = [
+    "check_folder",
+    "check_one_usable",
+    "check_there",
+    "event_slice",
+    "expand",
+    "none_usable",
+    "range_of",
+]
+
+SLICE = re.compile(r"([+-]?\d*):([+-]?\d*)", re.ASCII)
+"""What :func:`event_slice` reads."""
 
 
 def expand(files: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -89,3 +101,44 @@ def none_usable(failed: Mapping[str, str]) -> InputError:
     return InputError(
         first if len(failed) == 1 else f"none of the {len(failed)} files can be used; the first: {first}"
     )
+
+
+def event_slice(text: str) -> slice:
+    """The events that ``A:B`` names, as a slice of Python: from A, without B; of an end that is left out,
+    all; a negative one counts from the last event.
+
+    Raises:
+        InputError: it is no slice of whole numbers without a step.
+    """
+    found = SLICE.fullmatch(text.strip())
+    if found is None or {found[1], found[2]} & {"+", "-"}:
+        raise InputError(
+            f"--events {quoted(text)}: write A:B, as a slice of Python without step: 0:100 are the first hundred, "
+            "100: all after them, -10: the last ten"
+        )
+    start, stop = (int(end) if end else None for end in found.groups())
+    return slice(start, stop)
+
+
+def range_of(events: slice | None, n_events: int) -> range:
+    """Numbers of the entries, from 0, that a slice takes of some events.
+
+    Raises:
+        InputError: an end is beyond them, there is none between the ends, or the slice has a step.
+    """
+    if events is None:
+        return range(n_events)
+    name = f"{'' if events.start is None else events.start}:{'' if events.stop is None else events.stop}"
+    if events.step not in (None, 1):
+        raise InputError(f"events {name}:{events.step}: a step cannot be; give a range of events")
+    for end in (events.start, events.stop):
+        if end is not None and not -n_events <= end <= n_events:
+            raise InputError(
+                f"events {name}: {end} is beyond the {n_events} events that there are; give less"
+            )
+    chosen = range(n_events)[events]
+    if not chosen:
+        raise InputError(
+            f"events {name}: there is none between these ends, of {n_events} events (0:{n_events} are all)"
+        )
+    return chosen

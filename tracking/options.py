@@ -29,7 +29,7 @@ from tracking.finders.options import BuildOptions, DeadOptions
 from tracking.fit.options import BeamOptions, FitOptions, VertexOptions
 from tracking.metrics.findable import MIN_LAYERS, MIN_PT
 
-__all__ = ["EXTRA", "RunOptions", "from_mapping", "full_names"]
+__all__ = ["EXTRA", "RunOptions", "flat", "from_mapping", "full_names"]
 
 EXTRA = ("edges.root", "edges.parquet", "tracks.parquet", "tracks.csv")
 """What can be asked for besides ``tracks.root``; ``tracks.csv`` is one file an event, as ACTS's
@@ -201,6 +201,15 @@ def full_names(options: Any, above: str = "") -> Iterator[str]:
             yield from full_names(value, f"{above}{f.name}.")
         else:
             yield above + f.name
+
+
+def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Values of nested mappings by their full names, with dots."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{above}{name}.")
+        else:
+            yield above + name, value
 
 
 def _converted(hint: Any, value: Any, where: str) -> Any:

@@ -4,12 +4,10 @@ import functools
 import json
 from pathlib import Path
 
-import numpy as np
-
 from seeding.cones import ConeOptions
 from tracking.bench import trkx_table
 from tracking.finders.gnn.options import WIDE
-from tracking.metrics import clopper_pearson
+from tracking.metrics import share_interval
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -34,8 +32,8 @@ def with_interval(rate: float, total: int) -> str:
     passed = round(rate * total)
     if abs(passed - rate * total) > 1e-6 * total:
         raise ValueError(f"{rate} is no rate of {total}")
-    low, high = clopper_pearson(np.array([passed]), np.array([total]))
-    return f"{rate:.4f} ({low[0]:.4f}-{high[0]:.4f})"
+    low, high = share_interval(passed, total)
+    return f"{rate:.4f} ({low:.4f}-{high:.4f})"
 
 
 def with_error(value: float | None, error: float | None, digits: int = 4) -> str:

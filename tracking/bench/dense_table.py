@@ -7,20 +7,23 @@ from typing import Any
 
 __all__ = ["dense_table"]
 
+RATES = ("efficiency", "efficiency_in_jets", "fake_rate", "duplicate_rate")
+
 
 def dense_table(result: Mapping[str, Any]) -> str:
     """Of :func:`bench_dense`, as lines of text."""
-    head = f"{'':12s}{'':12s}{'efficiency':>11s}{'in jets':>9s}{'fakes':>8s}{'duplicates':>11s}{'ms':>9s}"
+    head = f"{'':12s}{'':12s}{'efficiency':>18s}{'in jets':>18s}{'fakes':>18s}{'duplicates':>18s}{'ms':>9s}"
     lines = [head + f"{'won':>8s}{'d0 [um]':>9s}{'phi [mrad]':>11s}"]
     for name, sample in result["samples"].items():
         for k, (who, r) in enumerate(sample["finders"].items()):
             won_share = sample["won"].get(who, {}).get("share_won")
             cells = (
-                (r["efficiency"], "11.4f"), (r["efficiency_in_jets"], "9.4f"), (r["fake_rate"], "8.4f"),
-                (r["duplicate_rate"], "11.4f"), (r["ms"], "9.1f"), (won_share, "8.2f"),
+                (r["ms"], "9.1f"), (won_share, "8.2f"),
                 (r["resolution_d0_um"], "9.3g"), (r["resolution_phi_mrad"], "11.3g"),
             )  # fmt: skip
-            lines.append(f"{'' if k else name:12s}{who:12s}" + "".join(_cell(v, form) for v, form in cells))
+            rates = "".join(_rate(r, key) for key in RATES)
+            numbers = "".join(_cell(v, form) for v, form in cells)
+            lines.append(f"{'' if k else name:12s}{who:12s}{rates}{numbers}")
         merged = sample["merged"]["in_jets" if sample["n_in_jets"] else "findable"]
         lines.append(
             f"{'':12s}{sample['n_findable']} findable particles, {sample['n_in_jets']} in jets; merged "
@@ -101,7 +104,8 @@ def _endcap_lines(endcap: Mapping[str, Any]) -> list[str]:
         for kind in ("single", "mixture"):
             r = tracks[kind]
             lines.append(
-                f"chain, {kind}: efficiency {r['efficiency']:.4f}, fakes {r['fake_rate']:.4f}, {r['ms']:.0f} ms"
+                f"chain, {kind}: efficiency {_rate(r, 'efficiency').strip()}, fakes {_rate(r, 'fake_rate').strip()}, "
+                f"{r['ms']:.0f} ms"
             )
         lines.append(
             f"mixture at {tracks['quantile']:g} less single: efficiency {less['efficiency']:+.4f} +- "
@@ -109,6 +113,13 @@ def _endcap_lines(endcap: Mapping[str, Any]) -> list[str]:
             f"{less['fake_rate']:+.4f} +- {_cell(less['fake_rate_error'], '.4f')}"
         )
     return lines
+
+
+def _rate(numbers: Mapping[str, Any], key: str) -> str:
+    """A rate with its error, which is of the spread of the events: particles of a jet are not independent."""
+    value, error = numbers[key], numbers.get(f"{key}_error")
+    text = "-" if value is None else f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+    return f"{text:>18s}"
 
 
 def _cell(value: float | None, form: str) -> str:

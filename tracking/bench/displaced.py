@@ -9,6 +9,7 @@ import numpy as np
 
 from tracking.bench.judgement import Judgement, rates
 from tracking.fit.resolution import true_parameters
+from tracking.show.numbers import share
 
 __all__ = ["D0_BINS", "FINDERS", "N_PIONS", "SAMPLES", "displaced_lines", "displaced_rates"]
 
@@ -69,10 +70,10 @@ def displaced_rates(judgements: Mapping[str, Sequence[Judgement]], field: float)
 def displaced_lines(result: Mapping[str, Any]) -> list[str]:
     """The table of :func:`displaced_rates`, a line each."""
     roles = list(result["fake_rate_central"])
-    lines = [f"{'d0 [mm]':14s}{'n':>7s}" + "".join(f"{role:>13s}" for role in roles)]
+    lines = [f"{'d0 [mm]':14s}{'n':>7s}" + "".join(f"{role:>30s}" for role in roles)]
     for name, (low, high) in D0_BINS.items():
         found = [result[name][role] for role in roles]
-        numbers = "".join(f"{'-':>13s}" if value is None else f"{value:13.4f}" for value in found)
+        numbers = "".join(share(value, result[name]["n"], 30) for value in found)
         lines.append(f"{f'{low:g} to {high:g}':14s}{result[name]['n']:7d}{numbers}")
-    fakes = "".join(f"{result['fake_rate_central'][role]:13.4f}" for role in roles)
+    fakes = "".join(f"{result['fake_rate_central'][role]:30.4f}" for role in roles)
     return [*lines, f"{'central fakes':21s}{fakes}"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tracking.fit.helix_match import HelixScore, match_helices
 from tracking.fit.options import HelixMatchOptions
 from tracking.metrics import EventTruth, particles_of, score_tracks, truth_of_hits
 from tracking.options import RunOptions
+from tracking.show.numbers import share
 
 __all__ = ["BenchHelixOptions", "bench_helix", "helix_table"]
 
@@ -125,10 +126,13 @@ def _ratio(part: float, whole: float) -> float | None:
 def helix_table(result: dict[str, Any]) -> str:
     """The numbers as lines of text."""
     names = ("n_events", "n_hits", "n_tracks", "n_findable", "efficiency", "unmatched_rate", "ms_per_event")
-    lines = [f"{name:28s} {_shown(result[name])}" for name in names]
-    lines += [f"{'truth: ' + name:28s} {_shown(value)}" for name, value in result.get("truth", {}).items()]
+    lines = [f"{name:28s} {_shown(name, result)}" for name in names]
+    lines += [f"{'truth: ' + name:28s} {_shown(name, result['truth'])}" for name in result.get("truth", {})]
     return "\n".join(lines)
 
 
-def _shown(value: float | None) -> str:
+def _shown(name: str, numbers: Mapping[str, Any]) -> str:
+    value = numbers[name]
+    if name == "efficiency":
+        return share(value, numbers["n_findable"])
     return "-" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -39,6 +39,7 @@ from tracking.bench.link_chain import Judged, decoded_records, differs, judged_c
 from tracking.chain import Chain
 from tracking.finders.training import event_seed
 from tracking.options import RunOptions
+from tracking.show.numbers import share
 
 __all__ = ["LEARNED", "bench_link", "drawn_clusters", "link_table", "mean_distance"]
 
@@ -331,12 +332,16 @@ def _lines(seen: CodedClusters, estimator: MdnEstimator, detector: Detector) -> 
     return line_images(mean, _pitch(seen, detector), detector.thickness[clusters.module])
 
 
+SHARES = {"track_efficiency": "n_findable", "fake_rate": "n_tracks"}
+"""What the shares of the table are of."""
+
+
 def link_table(result: Mapping[str, Any]) -> str:
     """Of :func:`bench_link`, as lines of text."""
     columns = {
         "bits": ("bits_per_cluster", "8.1f"), "arithm.": ("arithmetic_bits_per_cluster", "8.1f"),
         "Gb/s/cm2": ("gbit_per_s_cm2", "9.2f"), "EMD um": ("emd", "8.2f"), "reduction": ("reduction", "10.2f"),
-        "efficiency": ("track_efficiency", "11.4f"), "fakes": ("fake_rate", "8.4f"), "d0 um": ("resolution_d0_um", "8.2f"),
+        "efficiency": ("track_efficiency", "30.4f"), "fakes": ("fake_rate", "30.4f"), "d0 um": ("resolution_d0_um", "8.2f"),
     }  # fmt: skip
     wide = max(map(len, result["codes"])) + 2
     lines = [
@@ -345,7 +350,11 @@ def link_table(result: Mapping[str, Any]) -> str:
     ]
     for name, row in result["codes"].items():
         values = [
-            f"{'-':>{int(form.split('.')[0])}s}" if row.get(key) is None else format(row[key], form)
+            share(row.get(key), row.get(SHARES[key]), 30)
+            if key in SHARES
+            else f"{'-':>{int(form.split('.')[0])}s}"
+            if row.get(key) is None
+            else format(row[key], form)
             for key, form in columns.values()
         ]
         lines.append(f"{name:{wide}s}" + "".join(values))

@@ -104,5 +104,6 @@ def point_numbers(as_they_come: SearchCounts, same_rule: SearchCounts, n_events:
     every, after = as_they_come.result(n_events), same_rule.result(n_events)
     keys = ("seeds", "seed_efficiency", "seed_purity")
     result: dict[str, Any] = {key: every[key] or 0.0 for key in (*keys, "seeds_per_findable", "ms")}
+    result["n_findable"] = as_they_come.findable
     result |= {f"{key}_same_rule": after[key] or 0.0 for key in keys}
     return result | {"seed_efficiency_by_pt": as_they_come.efficiency_by_pt()}

@@ -7,6 +7,7 @@ from typing import Any
 
 from tracking.bench.matched import matched_lines
 from tracking.bench.reduction import REGIONS
+from tracking.show.numbers import share
 
 __all__ = ["seeding_table"]
 
@@ -15,11 +16,11 @@ def seeding_table(result: Mapping[str, Any]) -> str:
     """The result of :func:`tracking.bench.seeding.bench_seeding` as lines of text, the headline first."""
     heads = (
         ("edges", 10),
-        ("eff 0.9", 9),
-        ("eff 0.5", 9),
+        ("eff 0.9", 30),
+        ("eff 0.5", 30),
         ("purity", 8),
         ("seeds", 8),
-        ("seed eff", 9),
+        ("seed eff", 30),
         ("ms", 8),
         ("MB", 7),
     )
@@ -31,9 +32,9 @@ def seeding_table(result: Mapping[str, Any]) -> str:
 
     for name, m in result["methods"].items():
         lines.append(
-            f"{name:18s}{cell(m['edges'], ',.0f', 10)}{cell(m['edge_efficiency_0p9'], '.4f', 9)}"
-            f"{cell(m['edge_efficiency_0p5'], '.4f', 9)}{cell(m['edge_purity'], '.3f', 8)}"
-            f"{cell(m['seeds'], ',.0f', 8)}{cell(m['seed_efficiency'], '.4f', 9)}"
+            f"{name:18s}{cell(m['edges'], ',.0f', 10)}{share(m['edge_efficiency_0p9'], m.get('n_wanted'), 30)}"
+            f"{share(m['edge_efficiency_0p5'], m.get('n_wanted_0p5'), 30)}{cell(m['edge_purity'], '.3f', 8)}"
+            f"{cell(m['seeds'], ',.0f', 8)}{share(m['seed_efficiency'], m.get('n_findable'), 30)}"
             f"{cell(m['ms'], '.1f', 8)}{cell(m['peak_mb'], '.0f', 7)}"
         )
     lines += _point_lines(result)
@@ -62,12 +63,12 @@ def _point_lines(result: Mapping[str, Any]) -> list[str]:
     """Working points of both, with seeds after one rule for shared hits, and ratios at matched quality."""
     lines = [
         "",
-        f"{'working point':18s}{'seeds':>8s}{'seed eff':>9s}{'same rule':>10s}{'seed eff':>9s}{'ms':>8s}",
+        f"{'working point':18s}{'seeds':>8s}{'seed eff':>30s}{'same rule':>10s}{'seed eff':>30s}{'ms':>8s}",
     ]
     for side in ("ours", "acts"):
         lines += [
-            f"{side + '.' + name:18s}{p['seeds']:8,.0f}{p['seed_efficiency']:9.4f}"
-            f"{p['seeds_same_rule']:10,.0f}{p['seed_efficiency_same_rule']:9.4f}{p['ms']:8.1f}"
+            f"{side + '.' + name:18s}{p['seeds']:8,.0f}{share(p['seed_efficiency'], p.get('n_findable'), 30)}"
+            f"{p['seeds_same_rule']:10,.0f}{share(p['seed_efficiency_same_rule'], p.get('n_findable'), 30)}{p['ms']:8.1f}"
             for name, p in result[side].items()
         ]
     for name, beside in result["equal_terms"].items():

@@ -100,7 +100,7 @@ def systematics_study(
         "units": {name: EFFECTS[name].unit for name in effects}, "effects": {},
     }  # fmt: skip
     nominal = _both(header, header, records, options, calibrate, reference, run, acts)
-    result[NOMINAL] = {k: v for k, v in nominal.items() if k != "counts"}
+    result[NOMINAL] = nominal
     report(_line(NOMINAL, nominal))
     for name, sizes in effects.items():
         for size in sizes:
@@ -113,9 +113,7 @@ def systematics_study(
             )
             for key in JUDGED:
                 found[key]["regained"] = regained(key, nominal, found)
-            result["effects"].setdefault(name, {})[f"{size:g}"] = {
-                k: v for k, v in found.items() if k != "counts"
-            }
+            result["effects"].setdefault(name, {})[f"{size:g}"] = found
             report(_line(f"{name} {size:g}", found))
             keep(result)
     return json.loads(json.dumps(result))  # type: ignore[no-any-return]

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tracking.bench.systematics_effects import NOMINAL
+from tracking.show.numbers import share
 
 __all__ = ["judged_rows", "systematics_table"]
 
 HEADINGS = ("edges kept", "reduction", "tracks found", "fakes")
 KEYS = ("edge_efficiency", "reduction", "track_efficiency", "fake_rate")
 DIGITS = (4, 2, 4, 4)
+WHEN = ("before", "after")
+COUNTED = {"edge_efficiency": "edges", "track_efficiency": "tracks"}
+"""What the efficiencies are of."""
 
 
 def judged_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -35,11 +39,17 @@ def judged_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
 
 def systematics_table(result: Mapping[str, Any]) -> str:
     """Before and after calibration, a line for each size."""
-    lines = [f"{'':18s}" + "".join(f"{text + ', before, after':>30s}" for text in HEADINGS)]
+    lines = [f"{'':18s}" + "".join(f"{text + ', before, after':>60s}" for text in HEADINGS)]
     for name, found in judged_rows(result):
         cells = [
-            f"{found[key]['before']:20.{digits}f}{found[key]['after']:10.{digits}f}"
-            for key, digits in zip(KEYS, DIGITS, strict=True)
+            _cell(found, key, digits, when) for key, digits in zip(KEYS, DIGITS, strict=True) for when in WHEN
         ]
         lines.append(f"{name:18s}" + "".join(cells))
     return "\n".join(lines)
+
+
+def _cell(found: Mapping[str, Any], key: str, digits: int, when: str) -> str:
+    value = found[key][when]
+    if key in COUNTED:
+        return share(value, found.get("counts", {}).get(when, {}).get(COUNTED[key]), 30)
+    return f"{value:30.{digits}f}"

@@ -32,6 +32,7 @@ from tracking.finder_table import finder_maker
 from tracking.finders.finder import Finder, training_seeds
 from tracking.finders.tracks import Tracks
 from tracking.fit.resolution import RESOLUTIONS
+from tracking.show.numbers import share
 
 log = logging.getLogger(__name__)
 
@@ -314,15 +315,18 @@ def table(result: Mapping[str, Any]) -> str:
     keys = [key for key, _ in RESOLUTIONS.values()]
     wide = max(len(name) for name in result.get("finders", ("acts",))) + 2
     head = (
-        f"{'':14s}{'':{wide}s}{'efficiency':>11s}{'fakes':>8s}{'duplicates':>11s}{'ms':>8s}{'us/track':>9s}"
+        f"{'':14s}{'':{wide}s}{'efficiency':>30s}{'fakes':>30s}{'duplicates':>30s}{'ms':>8s}{'us/track':>9s}"
     )
     lines = [head + "".join(f"{key:>12s}" for key in keys)]
     for name, sample in samples.items():
         rows = sample["finders"] if "finders" in sample else {who: sample[who] for who in ("ours", "acts")}
         for k, (who, r) in enumerate(rows.items()):
-            numbers = f"{r['efficiency']:11.4f}{r['fake_rate']:8.4f}{r['duplicate_rate']:11.4f}{r['ms']:8.1f}"
+            numbers = share(r["efficiency"], r.get("n_findable"), 30)
+            numbers += "".join(
+                share(r[key], r.get("n_tracks"), 30) for key in ("fake_rate", "duplicate_rate")
+            )
             lines.append(
-                f"{'' if k else name:14s}{who:{wide}s}{numbers}{r['us_per_track']:9.1f}{_widths(r, keys)}"
+                f"{'' if k else name:14s}{who:{wide}s}{numbers}{r['ms']:8.1f}{r['us_per_track']:9.1f}{_widths(r, keys)}"
             )
         if "ratio_time" in sample:
             lines += _beside_acts_lines(sample)
@@ -352,7 +356,8 @@ def _beside_acts_lines(sample: Mapping[str, Any]) -> list[str]:
     for side in ("ours", "acts"):
         for name, r in sample[side].items():
             if isinstance(r, dict) and "fake_rate_central" in r:
-                quality = f"efficiency {r['efficiency']:.4f}, central fakes {r['fake_rate_central']:.4f}"
+                found = share(r["efficiency"], r.get("n_findable"))
+                quality = f"efficiency {found}, central fakes {r['fake_rate_central']:.4f}"
                 lines.append(f"{'':14s}{side + '.' + name:18s}: {quality}, {r['ms']:.1f} ms")
     return lines + [f"{'':14s}{line}" for line in matched_lines(sample["matched"])]
 
@@ -362,7 +367,8 @@ def _part_lines(result: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
     lines = []
     for name in ("cone_graph", "window_graph"):
         g = result[name]
-        quality = f"efficiency {g['efficiency']:.4f}, fakes {g['fake_rate']:.4f}"
+        found, fakes = share(g["efficiency"], g.get("n_findable")), share(g["fake_rate"], g.get("n_tracks"))
+        quality = f"efficiency {found}, fakes {fakes}"
         lines.append(f"{name:14s}{g['edges']:9d} edges {g['mb']:6.1f} MB {g['ms']:7.1f} ms, {quality}")
     for who, title in (("ours", "our fit"), ("acts", "ACTS's")):
         lines.append(f"{title:14s}{'of the same tracks':44s}{_widths(result['fit'][who], keys)}")

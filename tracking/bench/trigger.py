@@ -34,6 +34,7 @@ from tracking.finders.trigger.logic.options import LogicOptions
 from tracking.finders.trigger.options import PAPER, SectorOptions, TriggerGraphOptions, TriggerOptions
 from tracking.finders.trigger.scores import Trained, load_trained
 from tracking.finders.trigger.sectors import SectorGraph, make_sectors, whole_particles
+from tracking.show.numbers import share
 
 log = logging.getLogger(__name__)
 
@@ -365,11 +366,13 @@ def trigger_table(result: dict[str, Any]) -> str:
         f"whole particles above 1 GeV {sectors['whole']:.4f}, above 2 GeV {sectors['whole_2']:.4f}",
         f"rate: a sector every {rate['ii_cycles']} cycles of {rate['clock_ns']:g} ns, an event in "
         f"{rate['event_us']:.1f} us; {rate['designs']} designs for an event every {rate['crossing_ns']:g} ns",
-        f"{'':14} {'> 1 GeV':>8} {'> 2 GeV':>8} {'fakes':>8} {'> 1 GeV':>8} {'ms':>6}",
+        f"{'':14} {'> 1 GeV':>30} {'> 2 GeV':>30} {'fakes':>30} {'> 1 GeV':>8} {'ms':>6}",
     ]
     for name, row in result["finders"].items():
         lines.append(
-            f"{name:14} {row['efficiency']:8.4f} {row['efficiency_2']:8.4f} {row['fake_rate']:8.4f} "
+            f"{name:14} {share(row['efficiency'], row.get('n_findable'), 30)} "
+            f"{share(row['efficiency_2'], row.get('n_findable_2'), 30)} "
+            f"{share(row['fake_rate'], row.get('n_tracks'), 30)} "
             f"{row['fake_rate_1']:8.4f} {row['ms']:6.0f}"
         )
     lines.append("by           grid      size       order whole   strict  cut     edges")

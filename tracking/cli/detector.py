@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from smartpix.layouts.named import NamedDetector
 
-__all__ = ["add_detector"]
+__all__ = ["NAMES", "add_detector"]
 
 NAMES = ("generic", "barrel3", "itk", "muon-collider", "odd", "telescope")
 """A test compares them with the library's, whose import takes long."""
@@ -32,10 +32,11 @@ def add_detector(commands: Any) -> None:
         "track crosses, modules that run into one another, and its material. The generic one is ACTS's "
         "(TrackML's) and needs pyacts."
     ))  # fmt: skip
-    parser.add_argument(
+    name: Any = parser.add_argument(
         "name", nargs="?", default="generic", metavar="NAME|FILE",
         help=f"{', '.join(NAMES)}, or a file .toml, .xml, .csv[.gz] or .root (default: %(default)s)",
     )  # fmt: skip
+    name.values = NAMES
     option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", "endcap_thickness", section="sensor.")
     parser.add_argument("-o", "--output", type=named_path, metavar="F.csv[.gz]", help="the table, written")
     parser.add_argument("--draw", type=named_path, metavar="F.png", help="figure in r-z and x-y")

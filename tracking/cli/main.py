@@ -14,18 +14,22 @@ from tracking.citations import lines
 from tracking.cli.beamspot import add_beamspot
 from tracking.cli.bench import add_bench
 from tracking.cli.calibrate import add_calibrate
+from tracking.cli.compare import add_compare
 from tracking.cli.completion import add_completion
 from tracking.cli.compress import add_compress
 from tracking.cli.convert import add_convert
 from tracking.cli.detector import add_detector
 from tracking.cli.display import add_display
 from tracking.cli.doctor import add_doctor
+from tracking.cli.examples import add_examples
 from tracking.cli.export import add_export
 from tracking.cli.export_calibrator import add_export_calibrator
 from tracking.cli.export_graphs import add_export_graphs
+from tracking.cli.info import add_info
 from tracking.cli.new_detector import add_new_detector
-from tracking.cli.output import json_flag, log, logged, print_result
-from tracking.cli.parser import Parser, named_path, parse, subcommands
+from tracking.cli.option_list import add_options
+from tracking.cli.output import log, logged
+from tracking.cli.parser import Parser, parse, subcommands
 from tracking.cli.run import add_run
 from tracking.cli.simulate import add_simulate
 from tracking.cli.streams import ReaderGoneError, results_alone, show, streams
@@ -100,21 +104,9 @@ def parser() -> argparse.ArgumentParser:
     commands = subcommands(smartpix, "commands", "COMMAND")
 
     add_run(commands)
-    info = commands.add_parser("info", help="what a file holds", description=(
-        "Show what an event file (ROOT), clusters in the layout of the public data sets (parquet, a file or "
-        "a folder) or weights "
-        "(safetensors) hold."
-    ))  # fmt: skip
-    info.add_argument(
-        "file",
-        type=named_path,
-        nargs="?",
-        metavar="FILE",
-        help="a file, or weights by name; default: the embedded sample",
-    )
-    json_flag(info)
-    info.set_defaults(command_function=_info)
-
+    add_compare(commands)
+    add_options(commands, smartpix)
+    add_info(commands)
     add_display(commands)
     add_beamspot(commands)
     add_doctor(commands)
@@ -132,12 +124,6 @@ def parser() -> argparse.ArgumentParser:
 
     add_detector(commands)
     add_new_detector(commands)
+    add_examples(commands)
     add_completion(commands, smartpix)
     return smartpix
-
-
-def _info(options: argparse.Namespace) -> None:
-    from smartpix.describe import describe_file
-    from smartpix.shipped import data_path
-
-    print_result(options, describe_file(options.file or data_path("sample.root")))

@@ -23,10 +23,11 @@ HALF_POINT = re.compile(r"[+-]?(\d+\.|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNOREC
 def set_flag(parser: argparse.ArgumentParser, defaults: Any, example: str) -> None:
     """Add ``--set`` for the options of a dataclass."""
     flag: Any = parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=(
-        f"any option, e.g. {example}; docs/options.md lists them. A flag and --set for the same option are "
-        "an error"
+        f"any option, e.g. {example}; `smartpix options` lists them. A flag and --set for the same option "
+        "are an error"
     ))  # fmt: skip
-    # For shells, which complete them.
+    # For `smartpix options`, which lists them, and for shells, which complete them.
+    flag.defaults = defaults
     flag.values = tuple(f"{name}=" for name in full_names(defaults))
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from smartpix.schema import nearest
+from tracking.cli.help_examples import EXAMPLES
 
 __all__ = ["Parser", "named_path", "parse", "subcommands"]
+
+HEADING = "examples:"
 
 FLAG_ALIKE = 0.65
 """Similarity of flags that is worth a hint; all have their dashes in common."""
@@ -30,10 +33,29 @@ def named_path(text: str) -> Path:
     return Path(text)
 
 
+class Help(argparse.HelpFormatter):
+    """Wraps what is prose, and leaves examples in their lines."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(HEADING) else super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that names the nearest command, choice or flag."""
+    """A parser that names the nearest command, choice or flag, and whose help ends with the command's
+    examples.
+    """
 
     _words: Sequence[str] = ()
+
+    def __init__(self, *names: Any, **settings: Any) -> None:
+        super().__init__(*names, **{"formatter_class": Help, **settings})
+
+    def format_help(self) -> str:
+        """As argparse does, with the examples of :data:`tracking.cli.help_examples.EXAMPLES`."""
+        command = self.prog.partition(" ")[2]
+        if self.epilog is None and command in EXAMPLES:
+            self.epilog = "\n  ".join([HEADING, *EXAMPLES[command]])
+        return super().format_help()
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does; keeps the words for :meth:`error`."""

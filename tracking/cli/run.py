@@ -12,7 +12,7 @@ from tracking.cli.flags import Option, option_help
 from tracking.cli.options import chain_flags, chain_options
 from tracking.cli.output import json_flag, print_json
 from tracking.cli.parser import named_path
-from tracking.inputs import check_folder, check_one_usable, expand
+from tracking.inputs import check_folder, check_one_usable, event_slice, expand
 from tracking.options import EXTRA, RunOptions
 from tracking.show.formats import figure_format_flag
 
@@ -48,6 +48,9 @@ def add_run(commands: Any) -> None:
         "what the files were converted from: also write track number and score for every hit of it, in its "
         "order"
     ))  # fmt: skip
+    run.add_argument("--events", metavar="A:B", help=(
+        "only these, counted from 0 over all files, as a slice of Python: 0:100, 100:, --events=-10: (default: all)"
+    ))  # fmt: skip
     run.add_argument("--no-figures", action="store_true", help="write no figures")
     figure_format_flag(run)
     run.add_argument("--dask", metavar="ADDRESS|local", help=(
@@ -79,6 +82,7 @@ def _run(options: argparse.Namespace) -> None:
     files = expand(options.files or [data_path("sample.root")])
     check_one_usable(files)
     check_folder(options.output)
+    events = None if options.events is None else event_slice(options.events)
     run_options = chain_options(options)
     from tracking.cli.summary import print_summary
     from tracking.runs.driver import run
@@ -87,7 +91,7 @@ def _run(options: argparse.Namespace) -> None:
     with connect(options.dask, options.workers) if options.dask else nullcontext() as client:
         summary = run(
             files, options.output, run_options, client, False if options.no_figures else options.figures, options.events_per_unit,
-            options.join,
+            options.join, events,
         )  # fmt: skip
     if options.json:
         print_json(summary)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from smartpix.layouts.options import Sensors
 from smartpix.schema import InputError
 from smartpix.simulate.options import SimulateOptions
+from tracking.cli.detector import NAMES
 from tracking.cli.flags import option_flags
 from tracking.cli.irradiated import fluence_flags, irradiated
 from tracking.cli.options import option_values, set_flag
@@ -74,12 +75,13 @@ def add_simulate(commands: Any) -> None:
 def _sensor_flags(parser: argparse.ArgumentParser) -> None:
     """Add what both simulations take: seed, detector, field, sensor and readout, output."""
     parser.add_argument("--seed", type=int, required=True, metavar="N", help="seed of everything")
-    parser.add_argument(
+    detector: Any = parser.add_argument(
         "--detector",
         metavar="NAME|FILE",
         help="a detector by its name or from a file, as of smartpix detector; default: the embedded generic one with "
         "50 x 12.5 x 100 um",
     )
+    detector.values = NAMES
     option_flags(parser, Sensors(), "pitch_u", "pitch_v", "thickness", section="sensor.")
     option_flags(parser, EVENTS, "field", "bias")
     fluence_flags(parser, EVENTS)

@@ -21,6 +21,8 @@ __all__ = ["ReaderGoneError", "results_alone", "show", "silence", "streams"]
 UNIT = re.compile(r"(?<![^\s\[(])µm(?![^\s\]),;])")
 """Where a µ is ours, and a u does for it on terminals without it. Names of files keep what tells them apart:
 a backslash and the character's number."""
+ERRORS = re.compile(r"(?<= )±(?= \d)")
+"""Where a ± is ours, and +- does for it."""
 STRICT = ("strict", "surrogateescape", "backslashreplace")
 """Ways of a stream with characters it lacks that Python chose, not the user."""
 
@@ -110,7 +112,7 @@ def results_alone() -> Iterator[None]:
 
 
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Error handler of an encoder: the unit's u or the character's number; of a path's undecodable byte the
+    """Error handler of an encoder: the unit's u, the errors' +- or the character's number; of a path's undecodable byte the
     byte itself.
     """
     if not isinstance(error, UnicodeEncodeError):
@@ -120,6 +122,8 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
         return bytes([ord(character) - 0xDC00]), error.start + 1
     if UNIT.match(error.object, error.start):
         return "u", error.start + 1
+    if ERRORS.match(error.object, error.start):
+        return "+-", error.start + 1
     return character.encode("ascii", "backslashreplace").decode(), error.start + 1
 
 

@@ -45,6 +45,6 @@ def _study_smart_pixels(options: argparse.Namespace) -> None:
     folder = result_folder(options.output)
     result = smart_pixels_study(folder, chosen, log)
     write_json(folder / "smart-pixels.json", result)
-    plot_levers(folder / "smart-pixels-levers.png", result)
-    plot_bits(folder / "smart-pixels-bits.png", result)
+    plot_levers(folder / f"smart-pixels-levers.{options.figures}", result)
+    plot_bits(folder / f"smart-pixels-bits.{options.figures}", result)
     print_or_show(options, result, f"{smart_pixels_table(result)}\nwritten to {folder}")

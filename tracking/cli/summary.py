@@ -8,19 +8,25 @@ from typing import Any
 
 from tracking.chain import STAGES
 from tracking.cli.streams import show
+from tracking.show.numbers import shown
 
 __all__ = ["print_summary"]
 
 
 def print_summary(summary: dict[str, Any], output: Path) -> None:
-    """The table of a run, on stdout."""
+    """The table of a run, on stdout; errors are those of 68 % intervals (Clopper and Pearson)."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    def rate(key: str, digits: int = 4) -> str:
+    def number(key: str, digits: int = 4) -> str:
         value = summary[key]
         return "-" if value is None else f"{value:.{digits}f}"
+
+    def rate(key: str) -> str:
+        """With the errors of its 68 % interval."""
+        value = summary[key]
+        return "-" if value is None else shown(value, summary["interval"][key])
 
     table = Table(
         title=Text(", ".join(Path(f).name for f in summary["files"]), "table.title"), show_header=False
@@ -36,7 +42,7 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
     table.add_row("edges of the reference window / event", f"{summary['n_window_edges'] / per:,.0f}")
     table.add_row("edges in cones / event", f"{summary['n_edges'] / per:,.0f}")
     # Where the window is empty, as without field, there is nothing that the cones reduce.
-    table.add_row("reduction", rate("reduction", 2) if summary["n_window_edges"] else "no reference")
+    table.add_row("reduction", number("reduction", 2) if summary["n_window_edges"] else "no reference")
     table.add_row("seeds / event", f"{summary['n_seeds'] / per:,.0f}")
     table.add_row("tracks / event", f"{summary['n_tracks'] / per:,.1f}")
     table.add_row("vertices / event", f"{summary['n_vertices'] / per:,.1f}")
@@ -46,30 +52,27 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
         table.add_row(
             f"findable particles (on {layers} layers or more, pT > {pt:g} GeV)", f"{summary['n_findable']:,}"
         )
-        table.add_row(
-            "edge efficiency (window)", f"{rate('edge_efficiency')} ({rate('window_edge_efficiency')})"
-        )
-        table.add_row("edge purity (window)", f"{rate('edge_purity', 3)} ({rate('window_edge_purity', 3)})")
-        table.add_row("seed efficiency", rate("seed_efficiency"))
-        table.add_row("track efficiency", rate("track_efficiency"))
-        table.add_row("fakes", rate("fake_rate"))
-        table.add_row("duplicates", rate("duplicate_rate"))
+        for title, key in {
+            "edge efficiency": "edge_efficiency", "edge efficiency of the window": "window_edge_efficiency",
+            "edge purity": "edge_purity", "edge purity of the window": "window_edge_purity",
+            "seed efficiency": "seed_efficiency", "track efficiency": "track_efficiency", "fakes": "fake_rate",
+            "duplicates": "duplicate_rate",
+        }.items():  # fmt: skip
+            table.add_row(title, rate(key))
         table.add_row(
             f"track efficiency (of all charged, pT > {pt:g} GeV, |eta| < 2.5)", rate("physics_efficiency")
         )
         table.add_row(
-            "resolution of d0, z0 in µm", f"{rate('resolution_d0_um', 0)}, {rate('resolution_z0_um', 0)}"
+            "resolution of d0, z0 in µm", f"{number('resolution_d0_um', 0)}, {number('resolution_z0_um', 0)}"
         )
         table.add_row(
             "resolution of phi, theta in mrad",
-            f"{rate('resolution_phi_mrad', 2)}, {rate('resolution_theta_mrad', 2)}",
+            f"{number('resolution_phi_mrad', 2)}, {number('resolution_theta_mrad', 2)}",
         )
-        table.add_row("resolution of q/p, relative", rate("resolution_qop_rel"))
-        table.add_row(
-            "true vertices found (false, split)",
-            f"{rate('vertex_efficiency', 3)} ({rate('vertex_false_rate', 3)}, "
-            f"{rate('vertex_split_rate', 3)})",
-        )
+        table.add_row("resolution of q/p, relative", number("resolution_qop_rel"))
+        table.add_row("true vertices found", rate("vertex_efficiency"))
+        table.add_row("vertices that are false", rate("vertex_false_rate"))
+        table.add_row("vertices that are split", rate("vertex_split_rate"))
     table.add_section()
     for stage in (*STAGES, "total"):
         # There is a second pass only where one was asked for.

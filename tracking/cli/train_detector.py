@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartpix.schema import REGIONS, InputError, check
 from smartpix.simulate.options import GenerateOptions, GroupOptions, SimulateOptions
+from tracking.cli.detector import NAMES
 from tracking.cli.output import log
 from tracking.cli.simulate import simulation_through
 from tracking.options import from_mapping
@@ -47,10 +48,11 @@ def detector_flags(parser: Any) -> None:
         "sample of a detector, in the place of files",
         "Single crossings with broad angles are simulated for its sensors, beside the weights, and removed in the end.",
     )
-    own.add_argument("--detector", metavar="NAME|FILE", help=(
+    detector: Any = own.add_argument("--detector", metavar="NAME|FILE", help=(
         "a detector by its name or from a file, as of smartpix detector; with an event file, its readout, field and "
         "sensor are those of its simulation, too"
     ))  # fmt: skip
+    detector.values = NAMES
     own.add_argument("--field", type=float, metavar="T", dest="own_field", help=(
         "solenoid field along z (default: that of the detector's name or file, else 3.8)"
     ))  # fmt: skip

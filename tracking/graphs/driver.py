@@ -17,9 +17,9 @@ from smartpix.staging import staging
 from tracking.chain import WINDOW
 from tracking.graphs.columns import FIELDS, OF_TRUTH
 from tracking.graphs.manifest import MANIFEST, VERSION, read_manifest
-from tracking.graphs.options import GraphOptions, event_range
+from tracking.graphs.options import GraphOptions
 from tracking.graphs.work import GraphTask, Rows, on_processes, task_of, write_unit
-from tracking.inputs import check_folder
+from tracking.inputs import check_folder, event_slice, range_of
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance
 from tracking.runs.lock import run_lock
@@ -79,7 +79,7 @@ def export_graphs(
     output = Path(output)
     check_folder(output)
     with Sources() as sources:
-        plan = plan_run(sources, files, run, False, events_per_unit, None)
+        plan = plan_run(sources, files, run, None, events_per_unit, None)
     if plan.refused:
         raise InputError(next(iter(plan.refused.values())))
     units, first = _chosen(plan, options.events)
@@ -112,20 +112,15 @@ def with_window(run: RunOptions) -> RunOptions:
 
 def _chosen(plan: Plan, events: str) -> tuple[list[Unit], dict[str, int]]:
     """The units of a range of events, and by file the number of its first event among those of all."""
-    start, stop = event_range(events)
     first, n = dict[str, int](), 0
     for file in plan.files:
         first[str(file.path.absolute())] = n
         n += file.n_events
-    last = n if stop is None else min(stop, n)
-    if start >= last:
-        raise InputError(
-            f"events {events or ':'}: the files have {n}, numbered from 0; give a range of these"
-        )
+    chosen = range_of(event_slice(events) if events else None, n)
     units = []
     for unit in plan.units:
         at = first[unit.path]
-        low, high = max(unit.start, start - at), min(unit.stop, last - at)
+        low, high = max(unit.start, chosen.start - at), min(unit.stop, chosen.stop - at)
         if low < high:
             units.append(replace(unit, start=low, stop=high))
     return units, first

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.metrics.counts import BINS, TRACK_BINS, clopper_pearson, efficiency_counts, track_counts
+    from tracking.metrics.counts import (
+        BINS,
+        TRACK_BINS,
+        clopper_pearson,
+        efficiency_counts,
+        share_interval,
+        track_counts,
+    )
     from tracking.metrics.edges import (
         EdgeScore,
         Ends,
@@ -73,13 +80,14 @@ __all__ = [
     "score_tracks",
     "seed_efficiency",
     "seed_labels",
+    "share_interval",
     "track_counts",
     "truth_of_hits",
 ]
 
 __getattr__ = public_names(
     __name__,
-    counts="BINS TRACK_BINS clopper_pearson efficiency_counts track_counts",
+    counts="BINS TRACK_BINS clopper_pearson efficiency_counts share_interval track_counts",
     findable="MAX_ETA MIN_LAYERS MIN_PT MIN_SHARE",
     edges="EdgeScore Ends edge_labels edge_rows score_edges seed_efficiency seed_labels",
     merged="is_merged merged_of_particles merged_rates",

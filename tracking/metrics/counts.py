@@ -11,7 +11,7 @@ from tracking.metrics.findable import MAX_ETA
 from tracking.metrics.tracks import TrackScore
 from tracking.metrics.truth import EventTruth, pseudorapidity
 
-__all__ = ["BINS", "TRACK_BINS", "clopper_pearson", "efficiency_counts", "track_counts"]
+__all__ = ["BINS", "TRACK_BINS", "clopper_pearson", "efficiency_counts", "share_interval", "track_counts"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,3 +106,11 @@ def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tup
         low = np.where(passed > 0, beta_distribution.ppf(tail, passed, total - passed + 1), 0.0)
         high = np.where(passed < total, beta_distribution.ppf(1 - tail, passed + 1, total - passed), 1.0)
     return np.asarray(low), np.asarray(high)
+
+
+def share_interval(passed: float, total: float) -> tuple[float, float] | None:
+    """The 68 % interval of :func:`clopper_pearson` of one share; None of nothing."""
+    if not total:
+        return None
+    low, high = clopper_pearson(np.array([passed]), np.array([total]))
+    return float(low[0]), float(high[0])

@@ -57,6 +57,7 @@ def run(
     figures: bool | str = True,
     events_per_unit: int = EVENTS_PER_UNIT,
     join: str | Path | None = None,
+    events: slice | None = None,
 ) -> dict[str, Any]:
     """Run the chain on event files and write ``tracks.root``, ``summary.json``, ``times.json`` and figures
     into a folder.
@@ -81,6 +82,7 @@ def run(
         events_per_unit: events that are run, sent and kept together.
         join: what the files were converted from: the results are also written per hit of it
             (:mod:`tracking.runs.join`).
+        events: those of all files together that are run, ``slice(0, 100)`` the first hundred; None: all.
 
     Returns:
         The summary: ``files`` that are in the results, ``failed`` (what is wrong, by path), ``warnings``, the
@@ -89,14 +91,14 @@ def run(
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers
             that repeat where ``join`` or ``tracks.csv`` know events by them, events or hits that ``join``
-            does not have or has elsewhere, an unfinished run with other options in the folder, another run
+            does not have or has elsewhere, ``events`` that the files do not have, an unfinished run with other options in the folder, another run
             that is writing into it, or a file there that has the name of a result and is none, or was changed
             since.
     """
     options = _checked_options(options, client)
     kind = _figure_format(figures)
     with Sources() as sources:
-        plan = plan_run(sources, files, options, kind, events_per_unit, join)
+        plan = plan_run(sources, files, options, kind, events_per_unit, join, events)
         output = _folder(output)
         for reason in plan.refused.values():
             log.error("left out: %s", reason)
@@ -232,6 +234,8 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     if "n_findable" in summary:
         # What the numbers are of is printed with them.
         summary |= {name: getattr(plan.options, name) for name in ("findable_layers", "findable_pt")}
+    if plan.events is not None:
+        summary["event_range"] = list(plan.events)
     summary["beam_spot"] = plan.beam_spot()
     summary["warnings"] = [*plan.chain.warnings, *warnings]
     summary["cite"] = cited_by_run(kind_of(plan.chain.estimator))

@@ -14,6 +14,7 @@ import numpy as np
 from smartpix.files import store_text
 from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACKS, Column
 from tracking.options import EXTRA
+from tracking.runs.counts import COUNTS
 
 if TYPE_CHECKING:
     from tracking.chain import EventResult
@@ -34,13 +35,21 @@ Outputs = dict[str, Columns]
 
 
 def outputs_of(
-    result: EventResult, truth: EventTruth | None, score: TrackScore | None, extra: Sequence[str] = ()
+    result: EventResult,
+    truth: EventTruth | None,
+    score: TrackScore | None,
+    extra: Sequence[str] = (),
+    counts: Mapping[str, int] | None = None,
 ) -> Outputs:
-    """What one event puts into ``tracks.root`` and the files of ``extra`` (of :data:`EXTRA`)."""
+    """What one event puts into ``tracks.root`` and the files of ``extra`` (of :data:`EXTRA`); ``counts`` are
+    those of :data:`tracking.runs.counts.COUNTS`.
+    """
     event = np.array([result.event], dtype=np.int64)
     tracks, hits = _track_columns(result, truth, score), _hit_columns(result)
     # The hits of all tracks one after the other, n_hits of each.
     out: Outputs = {"tracks.root": {"event": event, "track": _entry(tracks), "hit": _entry(hits)}}
+    of_event = {f"count_{n}": np.array([value], COUNTS[n].dtype) for n, value in (counts or {}).items()}
+    out["tracks.root"] |= of_event
     if "edges.root" in extra or "edges.parquet" in extra:
         edges = _edge_columns(result, truth)
         if "edges.root" in extra:
@@ -94,6 +103,7 @@ def output_writer(
     """
     from smartpix.io.write import table_writer
 
+    counted = {f"count_{n}": "int64" for n in _present(COUNTS, has_truth)}
     with ExitStack() as stack:
         add: dict[str, Callable[[Columns], None]] = {}
         for name, tree, kinds in (
@@ -104,6 +114,7 @@ def output_writer(
                 types = {
                     "event": "int64",
                     "file": "int32",
+                    **(counted if name == "tracks.root" else {}),
                     **{branch: _record(columns) for branch, columns in kinds.items()},
                 }
                 add[name] = stack.enter_context(table_writer(folder / name, tree, types, metadata)).extend

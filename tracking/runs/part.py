@@ -22,7 +22,7 @@ from tracking.runs.totals import Totals
 
 __all__ = ["KIND", "Part", "packed", "unpacked"]
 
-KIND = "part 1"
+KIND = "part 2"
 """With the number of the layout. It grows whenever the layout or the meaning of a number changes, so that
 older parts are made again.
 """

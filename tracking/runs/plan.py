@@ -14,7 +14,7 @@ from smartpix.schema import InputError
 from tracking.beam_spot import chain_of_file
 from tracking.chain import Chain
 from tracking.fit.beam_spot import FoundBeam
-from tracking.inputs import expand
+from tracking.inputs import expand, range_of
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance
 from tracking.runs.join import check_events, check_hits, joined_names
@@ -37,6 +37,7 @@ class Plan:
         numbers: of all events, where a result goes by them.
         original: what the results are joined to.
         figures: the format of the figures; None: there are none.
+        events: the first entry that is run and the one after the last, of all files together; None: all.
     """
 
     chain: Chain
@@ -47,6 +48,7 @@ class Plan:
     numbers: Sequence[int]
     original: Found | None
     figures: str | None
+    events: tuple[int, int] | None = None
 
     @property
     def options(self) -> RunOptions:
@@ -101,6 +103,7 @@ def plan_run(
     figures: str | None,
     events_per_unit: int,
     join: str | Path | None,
+    events: slice | None = None,
 ) -> Plan:
     """Open the files, check them and set up the chain.
 
@@ -111,20 +114,29 @@ def plan_run(
     opened, refused = open_inputs(
         sources, expand(files), options.beam.source != "options", options.dead.source != "none"
     )
+    if events is not None and refused:
+        # Which events these are would depend on what is wrong with the file.
+        reason = next(iter(refused.values()))
+        raise InputError(f"{reason}. Events are counted over all files, so that none may be left out")
+    units = plan_units(opened, events_per_unit, events)
+    used, chosen = {unit.path for unit in units}, None
+    if events is not None:
+        entries = range_of(events, sum(file.n_events for file in opened))
+        chosen = entries.start, entries.stop
+        opened = [file for file in opened if str(file.path.absolute()) in used]
     numbers: list[int] = []
     if original is not None or "tracks.csv" in options.write:
-        numbers = _event_numbers(sources, opened)
+        numbers = _event_numbers(sources, opened, units)
     if original is not None:
         check_events(numbers, original)
         for file in opened:
             check_hits(sources.reader(file.path), original)
-    units = plan_units(opened, events_per_unit)
     chain, found = chain_of_file(opened[0].path, opened[0].header, options)
-    return Plan(chain, found, opened, refused, units, numbers, original, figures)
+    return Plan(chain, found, opened, refused, units, numbers, original, figures, chosen)
 
 
-def _event_numbers(sources: Sources, files: Sequence[EventFile]) -> list[int]:
-    """Numbers of all events.
+def _event_numbers(sources: Sources, files: Sequence[EventFile], units: Sequence[Unit]) -> list[int]:
+    """Numbers of all events of the units.
 
     Raises:
         InputError: one is there twice.
@@ -132,11 +144,13 @@ def _event_numbers(sources: Sources, files: Sequence[EventFile]) -> list[int]:
     seen: dict[int, Path] = {}
     for file in files:
         try:
-            numbers = sources.reader(file.path).numbers().tolist()
+            whole = sources.reader(file.path).numbers()
         except InputError:
             # It is left out, with the reason, when it is run.
             continue
-        for number in numbers:
+        path = str(file.path.absolute())
+        entries = [entry for unit in units if unit.path == path for entry in range(unit.start, unit.stop)]
+        for number in whole[entries].tolist():
             if number in seen:
                 where = "there twice" if seen[number] == file.path else f"in {seen[number]} too"
                 raise InputError(

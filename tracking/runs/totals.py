@@ -31,6 +31,7 @@ from tracking.fit.resolution import (
     true_parameters,
 )
 from tracking.fit.vertices import MIN_FINDABLE, score_vertices
+from tracking.runs.counts import intervals, rates
 
 __all__ = ["Totals"]
 
@@ -190,9 +191,35 @@ class Totals:
         for name in (f.name for f in fields(self)):
             setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
 
+    def counts(self) -> dict[str, int]:
+        """The counts by the names of :data:`tracking.runs.counts.COUNTS`; without truth only those that need
+        none.
+        """
+        counts = {
+            "events": self.n_events, "hits": self.n_hits, "window_edges": self.n_window,
+            "edges": self.n_edges, "seeds": self.n_seeds, "tracks": self.n_tracks,
+            "vertices": self.n_vertices,
+        }  # fmt: skip
+        if not self.truth:
+            return counts
+        edges, window = self.edge_counts, self.window_counts
+        vertices = self.vertex_efficiency.values()
+        return counts | {
+            "true_edges": int(edges[1]), "wanted_edges": int(edges[2]), "kept_edges": int(edges[3]),
+            "wanted_edges_0p5": int(edges[4]), "kept_edges_0p5": int(edges[5]),
+            "window_true_edges": int(window[1]), "window_wanted_edges": int(window[2]),
+            "window_kept_edges": int(window[3]),
+            "findable": self.n_findable, "seeded": self.n_seeded, "found": self.n_found,
+            "accepted": self.n_accepted, "found_accepted": self.n_found_accepted,
+            "fakes": self.n_fake, "duplicates": self.n_duplicate,
+            "true_vertices": int(vertices.sum()), "found_vertices": int(vertices[:, 1].sum()),
+            "false_vertices": self.n_false_vertices, "split_vertices": self.n_split_vertices,
+        }  # fmt: skip
+
     def summary(self) -> dict[str, Any]:
         """The numbers of the run; truth-based keys only with truth, None where the denominator is 0."""
         per_event = max(self.n_events, 1)
+        counts = self.counts()
         out: dict[str, Any] = {
             "n_events": self.n_events,
             "n_hits": self.n_hits,
@@ -207,33 +234,24 @@ class Totals:
             "n_tracks": self.n_tracks,
             "n_vertices": self.n_vertices,
             "features_outside": self._outside(),
+            "counts": counts,
         }
         if self.truth:
-            n_true, n_wanted, n_kept, n_soft, n_kept_soft = self.edge_counts[1:]
             out |= {
-                "edge_efficiency": _ratio(n_kept, n_wanted),
-                "edge_efficiency_0p5": _ratio(n_kept_soft, n_soft),
-                "edge_purity": _ratio(n_true, self.n_edges),
-                "window_edge_efficiency": _ratio(self.window_counts[3], self.window_counts[2]),
-                "window_edge_purity": _ratio(self.window_counts[1], self.n_window),
                 "n_findable": self.n_findable,
-                "seed_efficiency": _ratio(self.n_seeded, self.n_findable),
-                "track_efficiency": _ratio(self.n_found, self.n_findable),
-                "fake_rate": _ratio(self.n_fake, self.n_tracks),
-                "duplicate_rate": _ratio(self.n_duplicate, self.n_tracks),
+                **rates(counts),
+                "interval": intervals(counts),
                 "track_efficiency_by_d0": self._by_d0(),
-                "physics_efficiency": _ratio(self.n_found_accepted, self.n_accepted),
+                "binned": self._binned(),
                 **self._resolutions(),
-                "vertex_efficiency": _ratio(
-                    self.vertex_efficiency[:, True].sum(), self.vertex_efficiency.sum()
-                ),
-                "vertex_false_rate": _ratio(self.n_false_vertices, self.n_vertices),
-                "vertex_split_rate": _ratio(self.n_split_vertices, self.n_vertices),
             }
         if graph_finder.SECOND_PASS in self.ms:
             out["n_tracks_displaced"] = self.n_later
             if self.truth:
                 out["fake_rate_displaced"] = _ratio(self.n_fake_later, self.n_later)
+                out["interval"]["fake_rate_displaced"] = metrics.share_interval(
+                    self.n_fake_later, self.n_later
+                )
         stages = {name: value / per_event for name, value in self.ms.items()}
         out["ms_per_event"] = {**stages, "total": sum(stages.values())}
         return out
@@ -250,6 +268,26 @@ class Totals:
             {"from": float(low), "to": float(high), "n": int(n.sum()), "efficiency": _ratio(n[1], n.sum())}
             for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
         ]
+
+    def _binned(self) -> dict[str, Any]:
+        """What the figures of efficiency and fakes show: ``efficiency`` and ``tracks`` by variable, with the
+        bins' ``edges`` and, in each, all and found of the technical and of the physics efficiency, or tracks,
+        fakes and duplicates.
+        """
+        efficiency: dict[str, Any] = {}
+        for name, histogram in self.efficiency.items():
+            efficiency[name] = {"edges": histogram.axes[0].edges.tolist()}
+            for of in ("technical", "physics"):
+                both = histogram[:, of, :].values().astype(int)
+                efficiency[name][of] = {"all": both.sum(axis=1).tolist(), "found": both[:, 1].tolist()}
+        tracks: dict[str, Any] = {}
+        for name, histogram in self.tracks.items():
+            counts = {
+                kind: histogram[:, kind].values().astype(int).tolist() for kind in ("fake", "duplicate")
+            }
+            whole = histogram.project(name).values().astype(int).tolist()
+            tracks[name] = {"edges": histogram.axes[0].edges.tolist(), "all": whole, **counts}
+        return {"efficiency": efficiency, "tracks": tracks}
 
     def _outside(self) -> float:
         """Largest share, over the features, of values beyond the range of the graph network's training."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from smartpix.files import is_marked, replace_when_done, store_text
 from smartpix.schema import InputError
 from smartpix.staging import sweep
 from smartpix.text import read_json
-from tracking.options import RunOptions
+from tracking.options import RunOptions, flat
 from tracking.provenance import sums_of_weights
 from tracking.runs.part import Part, unpacked
 from tracking.runs.units import Unit
@@ -94,7 +94,7 @@ def open_parts(folder: Path, needed: Mapping[str, Any]) -> Parts:
     parts = Parts(folder, hashlib.sha256(json.dumps(needed, sort_keys=True).encode()).hexdigest()[:12])
     if any(folder.glob("*.part")) and not folder.is_symlink():
         before = _read_run(folder)
-        old, new = dict(_flat(before)), dict(_flat(needed))
+        old, new = dict(flat(before)), dict(flat(needed))
         different = [name for name in {**old, **new} if old.get(name) != new.get(name)]
         if not different:
             # Once, and not with every part: there may be many.
@@ -197,11 +197,3 @@ def load_part(parts: Parts, unit: Unit) -> Part | None:
 
 def _path(parts: Parts, unit: Unit) -> Path:
     return parts.folder / f"{parts.digest}-{unit.key}.part"
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

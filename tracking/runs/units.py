@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from smartpix.provenance import PACKAGES
 from smartpix.schema import InputError, check, one_line
 from tracking import metrics
 from tracking.chain import Chain, EventResult
+from tracking.inputs import range_of
 from tracking.options import RunOptions
 from tracking.runs.outputs import joined_outputs, outputs_of
 from tracking.runs.part import Part, packed
@@ -74,6 +75,7 @@ class ScoredEvent:
     Attributes:
         n_window: edges of the reference window.
         truth, score: None without truth.
+        counts: by the names of :data:`tracking.runs.counts.COUNTS`.
     """
 
     result: EventResult
@@ -81,6 +83,7 @@ class ScoredEvent:
     n_window: int
     truth: metrics.EventTruth | None
     score: metrics.TrackScore | None
+    counts: Mapping[str, int]
 
 
 Watch = Callable[[Unit, int, ScoredEvent], None]
@@ -99,11 +102,14 @@ Outcome = tuple[Unit, FinishedUnit | bytes | InputError]
 """Of a unit: its part, packed alone where another process made it, or what is wrong with its file."""
 
 
-def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
+def plan_units(files: Sequence[EventFile], events_per_unit: int, events: slice | None = None) -> list[Unit]:
     """The units of a run, in the order in which they are merged.
 
+    Args:
+        events: of all files together, counted from 0; None: all.
+
     Raises:
-        InputError: less than one event a unit.
+        InputError: less than one event a unit, or events that there are not.
     """
     check(
         "run",
@@ -113,12 +119,15 @@ def plan_units(files: Sequence[EventFile], events_per_unit: int) -> list[Unit]:
         "whole and at least 1",
     )
     units = []
+    chosen, before = range_of(events, sum(file.n_events for file in files)), 0
     for file in files:
         path = file.path.absolute()
         stat = path.stat()
-        for start in range(0, file.n_events, events_per_unit):
-            stop = min(start + events_per_unit, file.n_events)
+        first, end = max(chosen.start - before, 0), min(chosen.stop - before, file.n_events)
+        for start in range(first, end, events_per_unit):
+            stop = min(start + events_per_unit, end)
             units.append(Unit(str(path), stat.st_size, stat.st_mtime_ns, start, stop))
+        before += file.n_events
     return units
 
 
@@ -156,8 +165,10 @@ def scored_events(
                     record, result.hits, frame, pileup, options.findable_layers, min_pt=options.findable_pt
                 )
                 score = metrics.score_tracks(truth, result.tracks)
+            before = totals.counts()
             totals.add(chain, result, record, reference, truth, score)
-            yield ScoredEvent(result, record, len(reference), truth, score)
+            counts = {name: value - before[name] for name, value in totals.counts().items()}
+            yield ScoredEvent(result, record, len(reference), truth, score, counts)
 
 
 def check_unchanged(unit: Unit) -> None:
@@ -185,7 +196,7 @@ def run_unit(chain: Chain, unit: Unit, sources: Sources, watch: Watch | None = N
     totals, outputs = Totals(), []
     events = scored_events(chain, sources.reader(unit.path), totals, unit.start, unit.stop)
     for entry, event in enumerate(events):
-        outputs.append(outputs_of(event.result, event.truth, event.score, chain.options.write))
+        outputs.append(outputs_of(event.result, event.truth, event.score, chain.options.write, event.counts))
         if watch is not None:
             watch(unit, entry, event)
     return Part(totals, joined_outputs(outputs))

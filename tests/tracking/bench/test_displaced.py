@@ -47,7 +47,7 @@ def test_each_bin_holds_the_findable_particles_of_its_impact_parameters(result):
 def test_the_table_has_a_line_for_each_bin(result):
     lines = displaced_lines(result)
     assert len(lines) == len(D0_BINS) + 2
-    assert lines[1].split() == ["0", "to", "0.1", "4", "1.0000", "1.0000"]
+    assert lines[1].split() == ["0", "to", "0.1", "4", *["1.00", "+0.00", "-0.37", "1.00", "+0.00", "-0.37"]]
     assert lines[5].split() == ["5", "to", "10", "0", "-", "-"]
     assert lines[-1].split() == ["central", "fakes", "0.2500", "0.5000"]
 

@@ -10,6 +10,7 @@ from tests.helpers import convert_folder
 from tests.smartpix.convert.trackml_files import write_event
 from tracking.bench.helix import BenchHelixOptions, bench_helix, helix_table
 from tracking.cli.main import main
+from tracking.show.numbers import share
 
 SAMPLE = data_path("sample.root")
 
@@ -27,7 +28,7 @@ def test_helices_agree_with_truth_on_hits_without_pixels(capsys):
     assert truth["same_of_accepted"] > 0.99
     assert truth["findable_in_both"] > 0.97
     text = helix_table(result)
-    assert f"{result['efficiency']:.4f}" in text
+    assert share(result["efficiency"], result["n_findable"]) in text
     assert "truth: same_of_accepted" in text
 
 

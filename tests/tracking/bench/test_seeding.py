@@ -82,7 +82,7 @@ def test_working_points_are_beside_each_other_with_one_rule_for_shared_hits(samp
     of_side = {"ours": points, "acts": points | {"gbts", "gbts-fastest"}}
     keys = {
         "seeds", "seed_efficiency", "seed_purity", "seeds_per_findable", "ms", "seeds_same_rule",
-        "seed_efficiency_same_rule", "seed_purity_same_rule", "seed_efficiency_by_pt",
+        "seed_efficiency_same_rule", "seed_purity_same_rule", "seed_efficiency_by_pt", "n_findable",
     }  # fmt: skip
     for side in ("ours", "acts"):
         assert set(result[side]) == of_side[side]

@@ -32,7 +32,10 @@ def bash(*words):
         (["compress", "x", "--method", "bd"], ["bdmm"]), (["run", "--set", "cone.q"], ["cone.quantile="]),
         (["train", "mdn", "--set", "network.fil"], ["network.filters="]), (["completion", "z"], ["zsh"]),
         (["simulate", "clusters", "--dataset", ""], ["2s", "3s", "4s", "merged"]), (["--vers"], ["--version"]),
-        (["run", "train", "--pileup"], []),
+        (["run", "train", "--pileup"], []), (["simulate", "events", "--detector", "o"], ["odd"]),
+        (["detector", "bar"], ["barrel3"]), (["info", "mdn-b"], ["mdn-barrel", "mdn-barrel-link-4x6"]),
+        (["options", "vert"], ["vertex"]), (["examples", "toy"], ["toy_finder.py"]), (["comp"], ["compare", "compress", "completion"]),
+        (["options", "--set", "fit.pi"], ["fit.pipe=", "fit.pipe_radius="]),
     ],
 )  # fmt: skip
 def test_bash_completes(words, expected):

@@ -31,6 +31,7 @@ SUMMARY = {
     "ms_per_event": {},
     **{f"n_{n}": 1 for n in (*COUNTS, "split_clusters", "shared_clusters")},
     **dict.fromkeys(RATES, 0.5),
+    "interval": dict.fromkeys(RATES, (0.4, 0.6)),
     "findable_layers": 4,
     "findable_pt": 0.9,
 }
@@ -62,6 +63,8 @@ def test_the_table_of_a_run_is_printed_on_every_terminal(monkeypatch, tmp_path, 
         print_summary(SUMMARY, tmp_path / "größe-[bold]")
     text = raw.getvalue().decode(encoding)
     assert line in text
+    own = "±".encode(encoding, "ignore")
+    assert f"0.50 {'±' if own else '+-'} 0.10" in text
     assert "[bold]/" in text
     assert "größe".encode(encoding, "backslashreplace").decode(encoding) in text
 

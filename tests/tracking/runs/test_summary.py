@@ -12,6 +12,7 @@ from tracking.finders.gnn.network import ARCHITECTURE
 from tracking.metrics import MIN_SHARE
 from tracking.options import RunOptions
 from tracking.runs import totals
+from tracking.runs.counts import COUNTS, RATES
 from tracking.runs.driver import run
 from tracking.runs.units import run_events
 
@@ -41,6 +42,7 @@ def test_tracks_are_read_back_with_their_branches(toy_run):
     folder, summary = toy_run
     tracks, keys, metadata = read_tracks(folder)
     wanted = {f"track_{name}" for name in TRACKS} | {f"hit_{name}" for name in TRACK_HITS} | {"event", "file"}
+    wanted |= {f"count_{name}" for name in COUNTS}
     assert keys - {"n_track", "n_hit"} == wanted
     assert tracks["event"].tolist() == [0, 1, 2, 3]
     assert sum(len(t) for t in tracks["track_n_hits"]) == summary["n_tracks"] > 0
@@ -49,6 +51,24 @@ def test_tracks_are_read_back_with_their_branches(toy_run):
         assert np.all(np.isfinite(np.concatenate(tracks[f"track_{name}"].to_list())))
     assert metadata["files"] == summary["files"]
     assert metadata["options"]["cone"]["quantile"] == RunOptions().cone.quantile
+
+
+def test_counts_of_the_events_are_those_of_the_summary_and_its_rates(toy_run):
+    folder, summary = toy_run
+    tracks, *_ = read_tracks(folder)
+    assert {name: int(sum(tracks[f"count_{name}"])) for name in COUNTS} == summary["counts"]
+    assert tracks["count_tracks"].to_list() == [len(n) for n in tracks["track_n_hits"]]
+    matched = [sum(p > 0 for p in ids) for ids in tracks["track_particle_id"].to_list()]
+    fakes = np.asarray(tracks["count_tracks"] - tracks["count_fakes"]).tolist()
+    assert fakes == matched
+    for name, (part, of) in RATES.items():
+        value, whole = summary[name], summary["counts"][of]
+        assert value == (summary["counts"][part] / whole if whole else None)
+        low, high = summary["interval"][name] or (None, None)
+        assert value is None or low <= value <= high
+    binned = summary["binned"]["efficiency"]["eta"]["technical"]
+    assert sum(binned["found"]) == summary["counts"]["found"]
+    assert sum(binned["all"]) == summary["n_findable"]
 
 
 def test_hit_ids_fit_their_counts_and_none_is_used_twice(toy_run, files):
