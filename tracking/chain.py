@@ -23,6 +23,7 @@ from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
+from smartpix.estimate.positions import PositionEstimator
 from smartpix.io.events import Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
@@ -42,6 +43,7 @@ from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
+from tracking.fit.follow import Followed, follow_tracks, strip_modules
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
@@ -60,7 +62,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-STAGES = ("estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
+STAGES = (
+    "estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex", "follow"
+)  # fmt: skip
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 """The chain on the edges of the reference window, with the network that was trained on these."""
 WORKING_POINTS: Mapping[str, RunOptions] = {
@@ -94,6 +98,8 @@ class EventResult:
         outside: (25,) of each feature, how many values are beyond the range that the graph network was
             trained in.
         ms: by stage, in milliseconds of wall time.
+        followed: the tracks with their hits of strips, where the detector has some; all else is of pixels
+            alone.
     """
 
     event: int
@@ -106,6 +112,7 @@ class EventResult:
     vertices: Vertices
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
+    followed: Followed | None = None
 
 
 @one_line_and_table
@@ -180,6 +187,10 @@ class Chain:
         """From hits to tracks."""
         return GraphFinder.for_detector(self.header.detector, self.header.field, self.options, self.network)
 
+    @cached_property
+    def _strips(self) -> npt.NDArray[np.bool_]:
+        return strip_modules(self.header.detector)
+
     @property
     def pairs(self) -> LayerPairs:
         """Layers that follow each other."""
@@ -189,9 +200,14 @@ class Chain:
         """Reconstruct one event from its cluster records."""
         detector, options = self.header.detector, self.options
         clock = StageClock()
+        strip = np.flatnonzero(self._strips[ak.to_numpy(clusters["module_index"])])
+        # Numbers of clusters stay those of all of them, as truth is found by these.
+        pixel = np.setdiff1d(np.arange(len(clusters)), strip)
         hits = estimated_hits(
-            clusters, self.header, self.estimator, clock.lap, self.splitter, self.directions
-        )
+            clusters[pixel] if len(strip) else clusters, self.header, self.estimator, clock.lap, self.splitter,
+            self.directions,
+        )  # fmt: skip
+        hits = replace(hits, cluster=pixel[hits.cluster]) if len(strip) else hits
         found = self.finder.find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)
@@ -199,9 +215,18 @@ class Chain:
         clock.lap("fit")
         vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
         clock.lap("vertex")
+        followed = None
+        if len(strip) and options.fit.follow == "strips":
+            estimator = PositionEstimator(self.header.field, self.header.slices)
+            strips = estimated_hits(clusters[strip], self.header, estimator)
+            followed = follow_tracks(
+                hits, found.tracks, helices, replace(strips, cluster=strip), detector, self.header.field, options.fit,
+                options.threads,
+            )  # fmt: skip
+            clock.lap("follow")
         return EventResult(
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
-            found.outside, clock.ms,
+            found.outside, clock.ms, followed,
         )  # fmt: skip
 
     def reference_edges(self, result: EventResult) -> Edges:

@@ -36,7 +36,7 @@ from tracking.fit.helix import advance, axis, closest_approach, crossing, dot
 from tracking.fit.material import below, scattering
 from tracking.fit.smoother import USED, keep_pair, keep_place, keep_step
 
-__all__ = ["FAR", "Q_PRIOR", "filtered"]
+__all__ = ["FAR", "Q_PRIOR", "behind", "factor", "filtered", "prior"]
 
 MAX_Q, MAX_SLOPE, FAR = 100.0, 1e4, 1e5
 """1/GeV, 1, mm: states beyond have left all that can be fitted."""
@@ -48,7 +48,7 @@ NOWHERE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
+def prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
     """Covariance on the outermost hit's module; free: 1 where there is a field, else 0.
 
     The hits made the start. Its covariance is a prior that says nothing, or they would count twice.
@@ -64,7 +64,7 @@ def _prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _factor(cholesky: Any, seen: Any) -> Any:
+def factor(cholesky: Any, seen: Any) -> Any:
     """A hit's Cholesky factor along N and V: 00, 01, 10, 11."""
     x, xy, y = max(abs(cholesky[0]), MIN_SIGMA), cholesky[1], max(abs(cholesky[2]), MIN_SIGMA)
     xn, yn, xv, yv = seen[0], seen[1], seen[2], seen[3]
@@ -101,7 +101,7 @@ def _second_pair(angles: Any, cholesky: Any, seen: Any, turn: float, off: Any) -
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _behind(p: Any, theta2: float) -> Any:
+def behind(p: Any, theta2: float) -> Any:
     """A covariance behind a module, on the way in: the angle that its own material gave comes after its
     position. A module is thin, so that its kick moves no point in it.
     """
@@ -197,7 +197,7 @@ def filtered(
             if not sine > 1e-6:
                 return chi2, out, p, n
             p = other_helix(p, seen, turn, then, w * sine)
-            p = _behind(p, theta2_behind(sensor / abs(then[8]), momentum2, beta2))
+            p = behind(p, theta2_behind(sensor / abs(then[8]), momentum2, beta2))
             turn, before, far_radius = w * sine, 0.0, math.sqrt(far[0] * far[0] + far[1] * far[1])
             far_cylinders, far_disks = (
                 below(cylinders, far_radius, in_cylinders),
@@ -226,7 +226,7 @@ def filtered(
                 )  # fmt: skip
                 p = kicked(p, sums, dot(normal, way), along, turn)
         else:
-            p = _prior(cholesky, seen, turn, 1.0 if strength != 0 else 0.0)
+            p = prior(cholesky, seen, turn, 1.0 if strength != 0 else 0.0)
         if i == n:
             break
         off = (center[0] - r[0], center[1] - r[1], center[2] - r[2])
@@ -236,7 +236,7 @@ def filtered(
         if to_keep:
             keep_place(kept, i, x, p, measured, seen)
         if status[k] == USED:
-            a, b, c, d = _factor(cholesky, seen)
+            a, b, c, d = factor(cholesky, seen)
             x, p, gain, u, inverse_noise, more = updated(
                 x, p, measured, (a * a + b * b, a * c + b * d, c * c + d * d)
             )
@@ -259,6 +259,6 @@ def filtered(
                 if to_keep:
                     keep_pair(kept, i, 1, pair, gain, u, inverse_noise, (a, 0.0, b, c))
         if i + 1 < n:
-            p = _behind(p, theta2_behind(sensor / abs(seen[8]), momentum2, beta2))
+            p = behind(p, theta2_behind(sensor / abs(seen[8]), momentum2, beta2))
     out, p, good = at_axis(p, (r, t, sine, cosine, w), strength)
     return chi2, out, p, -1 if good else n

@@ -48,12 +48,17 @@ class FitOptions(Material):
         angles: use the estimated cot alpha and cot beta as well.
         straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
             their scattering.
+        follow: whether tracks are followed into the ``strips``, where the detector has some, or their hits
+            left alone (``off``).
+        follow_chi2: largest chi2 of a strip hit beside the track (2 coordinates).
     """
 
     # One in three million hits is worse if errors are Gaussian: exp(-30 / 2) for two coordinates.
     outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
     straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")
+    follow: str = one_of("strips", ("off", "strips"))
+    follow_chi2: float = ranged(20.0, 1e-6, math.inf)
 
     def __post_init__(self) -> None:
         self.check("fit")
