@@ -43,7 +43,7 @@ from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
-from tracking.fit.follow import Followed, follow_tracks, strip_modules
+from tracking.fit.follow import Followed, follow_tracks
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
@@ -113,6 +113,11 @@ class EventResult:
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
     followed: Followed | None = None
+
+    @property
+    def whole(self) -> EventResult | Followed:
+        """What has the ``hits``, ``tracks`` and ``helices`` with all their hits, those of strips too."""
+        return self.followed or self
 
 
 @one_line_and_table
@@ -187,10 +192,6 @@ class Chain:
         """From hits to tracks."""
         return GraphFinder.for_detector(self.header.detector, self.header.field, self.options, self.network)
 
-    @cached_property
-    def _strips(self) -> npt.NDArray[np.bool_]:
-        return strip_modules(self.header.detector)
-
     @property
     def pairs(self) -> LayerPairs:
         """Layers that follow each other."""
@@ -200,7 +201,7 @@ class Chain:
         """Reconstruct one event from its cluster records."""
         detector, options = self.header.detector, self.options
         clock = StageClock()
-        strip = np.flatnonzero(self._strips[ak.to_numpy(clusters["module_index"])])
+        strip = np.flatnonzero(detector.strips[ak.to_numpy(clusters["module_index"])])
         # Numbers of clusters stay those of all of them, as truth is found by these.
         pixel = np.setdiff1d(np.arange(len(clusters)), strip)
         hits = estimated_hits(

@@ -11,10 +11,11 @@ import numpy as np
 
 from smartpix.io.events import iterate
 from smartpix.schema import InputError, check_ranges, check_types, ranged
-from tracking.chain import WINDOW, Chain, EventResult
+from tracking.bench.following import FollowedTracks, following_of, following_summary
+from tracking.chain import WINDOW, Chain
 from tracking.fit.helix_match import HelixScore, match_helices
 from tracking.fit.options import HelixMatchOptions
-from tracking.metrics import EventTruth, event_truth, particles_of, score_tracks
+from tracking.metrics import EventTruth, TrackScore, event_truth, particles_of, score_tracks
 from tracking.options import RunOptions
 
 __all__ = ["BenchHelixOptions", "bench_helix", "helix_table"]
@@ -46,7 +47,9 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         ``n_events``, ``n_hits``, ``n_tracks``, ``n_findable``, ``efficiency`` and ``unmatched_rate`` by helix,
         ``ms_per_event``; ``truth`` where all files have it: efficiency and fakes by truth, and ``same``: the
         share of tracks that both match to the same particle or to none, of those that truth matches to an
-        accepted one, and of findable particles in both senses among those in one.
+        accepted one, and of findable particles in both senses among those in one. ``followed`` where tracks were
+        followed into strips (:func:`tracking.bench.following.following_summary`); where the files have truth, tracks
+        are then those that truth matches.
 
     Raises:
         InputError: no events, or events without particles.
@@ -55,6 +58,7 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         ("n_events", "n_hits", "n_tracks", "n_findable", "n_found", "n_unmatched", "ms"), 0
     )
     truths: list[dict[str, float]] = []
+    followed: list[FollowedTracks] = []
     chain: Chain | None = None
     path: Path | None = None
     for opened, events in iterate(list(files), step=1, stop=options.events):
@@ -76,12 +80,18 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         totals["n_found"] += int(np.sum(score.found & score.findable))
         totals["n_unmatched"] += int(np.sum(score.particle < 0))
         totals["ms"] += sum(result.ms.values())
+        matched = score.particle
         if opened.has_truth:
             truth = event_truth(
                 events[0]["clusters"], events[0]["particles"], result.hits.layer, frame=frame,
                 cluster=result.hits.cluster, estimate=result.hits.estimate,
             )  # fmt: skip
-            truths.append(_agreement(truth, result, score))
+            by_truth = score_tracks(truth, result.tracks.rows())
+            truths.append(_agreement(truth, by_truth, score))
+            matched = by_truth.particle
+        clusters = events[0]["clusters"] if opened.has_truth else None
+        of_event = following_of(result, particles, matched, clusters)
+        followed += [of_event] if of_event is not None else []
     if not totals["n_events"]:
         raise InputError(f"{files[0]}: has no events")
     done: dict[str, Any] = {
@@ -92,19 +102,19 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
     done["ms_per_event"] = totals["ms"] / totals["n_events"]
     if len(truths) == totals["n_events"]:
         done["truth"] = _summed(truths)
+    if followed:
+        done["followed"] = following_summary(followed)
     return done | {"options": asdict(options.match)}
 
 
-def _agreement(truth: EventTruth, result: EventResult, score: HelixScore) -> dict[str, float]:
+def _agreement(truth: EventTruth, by_truth: TrackScore, score: HelixScore) -> dict[str, float]:
     """Numbers of one event by truth, and of what both ways agree on."""
-    tracks = result.tracks.rows()
-    by_truth = score_tracks(truth, tracks)
     of_accepted = (by_truth.particle >= 0) & truth.accepted[by_truth.particle]
     same = by_truth.particle == score.particle
     both, either = truth.findable & score.findable, truth.findable | score.findable
     return {
         "n_findable": int(truth.findable.sum()), "n_found": int(np.sum(truth.findable & by_truth.found)),
-        "n_fakes": int(np.sum(by_truth.particle < 0)), "n_tracks": len(tracks), "n_same": int(same.sum()),
+        "n_fakes": int(np.sum(by_truth.particle < 0)), "n_tracks": len(same), "n_same": int(same.sum()),
         "n_accepted": int(of_accepted.sum()), "n_same_accepted": int(np.sum(same & of_accepted)),
         "n_both": int(both.sum()), "n_either": int(either.sum()),
     }  # fmt: skip
@@ -131,7 +141,23 @@ def helix_table(result: dict[str, Any]) -> str:
     names = ("n_events", "n_hits", "n_tracks", "n_findable", "efficiency", "unmatched_rate", "ms_per_event")
     lines = [f"{name:28s} {_shown(result[name])}" for name in names]
     lines += [f"{'truth: ' + name:28s} {_shown(value)}" for name, value in result.get("truth", {}).items()]
+    if "followed" in result:
+        lines += _followed_lines(result["followed"])
     return "\n".join(lines)
+
+
+def _followed_lines(followed: dict[str, Any]) -> list[str]:
+    names = [name for name in ("strip_hits_per_track", "right", "found") if name in followed]
+    lines = [f"{'strips: ' + name:28s} {_shown(followed[name])}" for name in names]
+    for row in followed["pt"]:
+        where = (
+            f"abs(eta) {row['eta'][0]:g}-{row['eta'][1]:g}, pT {row['pt_GeV'][0]:g}-{row['pt_GeV'][1]:g} GeV"
+        )
+        widths = " -> ".join(
+            f"{row[k]['half_width']:.4f} (median {row[k]['median']:+.4f})" for k in ("before", "after")
+        )
+        lines.append(f"{where}: half width of pT {widths}")
+    return lines
 
 
 def _shown(value: float | None) -> str:

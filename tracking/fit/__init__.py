@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
-    from tracking.fit.follow import Followed, follow_tracks, strip_modules
+    from tracking.fit.follow import Followed, follow_tracks
     from tracking.fit.helix_match import HelixScore, match_helices
     from tracking.fit.options import FitOptions, HelixMatchOptions, VertexOptions
     from tracking.fit.resolution import TrackResiduals, track_residuals, true_parameters
@@ -26,7 +26,6 @@ __all__ = [
     "follow_tracks",
     "match_helices",
     "score_vertices",
-    "strip_modules",
     "track_residuals",
     "true_parameters",
     "true_vertices",
@@ -34,7 +33,7 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
-    follow="Followed follow_tracks strip_modules",
+    follow="Followed follow_tracks",
     helix_match="HelixScore match_helices",
     options="FitOptions HelixMatchOptions VertexOptions",
     resolution="TrackResiduals track_residuals true_parameters",

@@ -23,10 +23,8 @@ from tracking.fit.kernels import USED, gathered
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
-__all__ = ["STRIP", "Followed", "follow_tracks", "joined_hits", "strip_modules"]
+__all__ = ["Followed", "follow_tracks", "joined_hits"]
 
-STRIP = 0.5
-"""mm: modules whose pixels are longer are strips."""
 BIN = 20.0
 """mm along the azimuth of a bin that hits are looked up in."""
 
@@ -48,12 +46,6 @@ class Followed:
     tracks: Tracks
     helices: Helices
     n_added: Ints
-
-
-def strip_modules(detector: Detector) -> npt.NDArray[np.bool_]:
-    """(M,) modules of strips; none where a detector has nothing else."""
-    long = np.maximum(detector.pitch_x, detector.pitch_y) > STRIP
-    return long if not np.all(long) else np.zeros_like(long)
 
 
 def joined_hits(first: Hits, second: Hits) -> Hits:

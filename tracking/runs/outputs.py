@@ -48,7 +48,7 @@ def outputs_of(
         if "edges.parquet" in extra:
             out["edges.parquet"] = {"event": np.repeat(event, len(result.edges)), **edges}
     if "tracks.parquet" in extra:
-        start, n = result.tracks.start, len(result.tracks)
+        start, n = result.whole.tracks.start, len(result.tracks)
         of_hits = {f"hit_{name}": np.split(v, start[1:-1]) if n else [] for name, v in hits.items()}
         out["tracks.parquet"] = {"event": np.repeat(event, n), **tracks, **of_hits}
     if "tracks.csv" in extra:
@@ -150,7 +150,7 @@ def _parquet_types(columns: Mapping[str, Column], hits: Mapping[str, Column]) ->
 
 
 def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> Columns:
-    tracks, helices = result.tracks, result.helices
+    tracks, helices = result.whole.tracks, result.whole.helices
     columns: dict[str, Any] = {
         "n_hits": np.diff(tracks.start),
         **{n: getattr(helices, n) for n in (*PARAMETERS, "chi2", "ndf")},
@@ -170,10 +170,10 @@ def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackSc
 
 
 def _hit_columns(result: EventResult) -> Columns:
-    helices = result.helices
+    hits, tracks, helices = result.whole.hits, result.whole.tracks, result.whole.helices
     columns = {
-        "id": result.hits.hit_id[result.tracks.hits],
-        "part": result.hits.part[result.tracks.hits],
+        "id": hits.hit_id[tracks.hits],
+        "part": hits.part[tracks.hits],
         **{
             f"{n}_{axis}": getattr(helices, n)[:, i]
             for n in ("residual", "pull")
