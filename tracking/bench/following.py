@@ -67,7 +67,7 @@ def following_of(
     right = there = None
     if clusters is not None:
         right, there = _by_truth(result, particles, particle, good, clusters)
-    eta = pseudorapidity(momentum)
+    eta = pseudorapidity(*momentum.T)
     return FollowedTracks(pt, eta, off[0], off[1], followed.n_added[good], right, there)
 
 
