@@ -18,6 +18,10 @@ CASES = {
     "barrel3, shipped network": "`barrel3`, pile-up 20, shipped graph network",
     "barrel3": "`barrel3`, pile-up 20, its own graph network",
     "odd": "Open Data Detector, its own networks",
+    "itk": "`itk`, pile-up 40, cluster shapes",
+    "itk, shipped sensor": "`itk`, pile-up 60, shipped sensor and weights",
+    "muon-collider": "`muon-collider`, pile-up 40, cluster shapes",
+    "muon-collider, shipped sensor": "`muon-collider`, pile-up 60, shipped sensor and weights",
 }
 
 
