@@ -8,6 +8,7 @@ again with these.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +51,18 @@ class Followed:
 
 def joined_hits(first: Hits, second: Hits) -> Hits:
     """Hits of one event one after the other."""
-    names = ("hit_id", "module", "layer", "position", "axes", "cluster")
-    columns = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
-    estimates = [
-        np.concatenate([getattr(h.estimate, n) for h in (first, second)]) for n in ("mean", "cholesky")
-    ]
-    return Hits(estimate=Estimate(*estimates), **columns)
+
+    def both(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(first, name), getattr(second, name)])
+
+    mean, cholesky = (
+        np.concatenate([getattr(hits.estimate, name) for hits in (first, second)])
+        for name in ("mean", "cholesky")
+    )
+    return Hits(
+        both("hit_id"), both("module"), both("layer"), both("position"), Estimate(mean, cholesky), both("axes"),
+        both("cluster"),
+    )  # fmt: skip
 
 
 def follow_tracks(

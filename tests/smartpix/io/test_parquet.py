@@ -319,7 +319,7 @@ def test_paths_that_are_meant_for_it(tmp_path):
 
 def test_pairs_called_signal_are_read_as_any_other_pair(tmp_path):
     """The public data sets call clusters of charged particles so: ``signal_recon3D`` and ``signal_labels``."""
-    made = cluster_set(7, seed=3, slices=(0, 19), shape=SMALL)
+    made = cluster_set(3, seed=3, slices=tuple(range(20)), shape=(13, 21))
     save_pair(tmp_path, "_d1", made)
     for part in ("recon3D", "labels"):
         (tmp_path / f"{part}_d1.parquet").rename(tmp_path / f"signal_{part}_d1.parquet")
