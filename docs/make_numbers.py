@@ -51,6 +51,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "dense-resolutions": dense.dense_resolutions,
     "detector-chain": detectors.detector_chain,
     "layouts": detectors.layouts,
+    "strips": detectors.strips,
     "propagators": detectors.propagators,
     "odd-events": detectors.odd_events,
     "helix": detectors.helix,
