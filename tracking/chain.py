@@ -50,6 +50,7 @@ from tracking.options import RunOptions
 from tracking.split_finder import split_finder
 
 __all__ = [
+    "FOLLOW",
     "STAGES",
     "WINDOW",
     "WORKING_POINTS",
@@ -62,8 +63,10 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+FOLLOW = "follow"
+"""The stage of detectors with strips."""
 STAGES = (
-    "estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex", "follow"
+    "estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex", FOLLOW
 )  # fmt: skip
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
 """The chain on the edges of the reference window, with the network that was trained on these."""
@@ -218,13 +221,13 @@ class Chain:
         clock.lap("vertex")
         followed = None
         if len(strip) and options.fit.follow == "strips":
-            estimator = PositionEstimator(self.header.field, self.header.slices)
+            estimator = PositionEstimator(self.header.field, self.header.slices[-1:])
             strips = estimated_hits(clusters[strip], self.header, estimator)
             followed = follow_tracks(
                 hits, found.tracks, helices, replace(strips, cluster=strip), detector, self.header.field, options.fit,
                 options.threads,
             )  # fmt: skip
-            clock.lap("follow")
+            clock.lap(FOLLOW)
         return EventResult(
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
             found.outside, clock.ms, followed,
