@@ -74,7 +74,9 @@ def load_graphs(
             # The last events of each file, always the same: no event of the report is ever trained on.
             graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
         )
-        clusters, dead = record["clusters"], np.zeros(0, dtype=np.int64)
+        # Strips are no part of the search.
+        clusters = without_modules(record["clusters"], np.flatnonzero(detector.strips))
+        dead = np.zeros(0, dtype=np.int64)
         if options.holes and part is graphs.train:
             # Where they are known, they are dead before anything is made of the clusters.
             rng = np.random.default_rng([options.seed, k, len(clusters), KNOWN])
