@@ -104,6 +104,11 @@ CASES: dict[str, list[str]] = {
     ],
     "itk": _own_shape("itk", 653),
     "itk, shipped sensor": _shipped_sensor("itk", 653),
+    "itk, five hits": [
+        *_shipped_sensor("itk", 653)[:-1],
+        "smartpix run itk-shipped-test.root --options itk.toml --set gnn=gnn-itk-shipped.safetensors "
+        "--set build.min_hits=5 --no-figures -o run-itk-5",
+    ],
     "muon-collider": _own_shape("muon-collider", 654),
     "muon-collider, shipped sensor": _shipped_sensor("muon-collider", 654),
 }

@@ -22,6 +22,7 @@ CASES = {
     "odd": "Open Data Detector, its own networks",
     "itk": "`itk`, pile-up 40, cluster shapes",
     "itk, shipped sensor": "`itk`, pile-up 60, shipped sensor",
+    "itk, five hits": "the same, `build.min_hits=5`",
     "muon-collider": "`muon-collider`, pile-up 40, cluster shapes",
     "muon-collider, shipped sensor": "`muon-collider`, pile-up 60, shipped sensor",
 }

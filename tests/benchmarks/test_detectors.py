@@ -18,6 +18,7 @@ LIMITS = {
     "itk": (0.99, 0.11),
     "itk, shipped sensor": (0.985, 0.1),
     "muon-collider": (0.97, 0.02),
+    "itk, five hits": (0.98, 0.015),
 }
 """Least efficiency and most fakes; of small trainings, the layouts after ITk and of a muon collider are looser."""
 
