@@ -72,8 +72,8 @@ length and the bend of a track of {SOFTEST} GeV as their sigmas: a cone is then 
 files with `--set graph=window --set gnn=gnn-window`. `edm4hep` and `colliderml` find the module of a hit from its place, to
 {BESIDE} mm. Hits of one DD4hep sensor, by their cell numbers, must be on one module.
 
-**Strips** are modules whose pixels are longer than 0.5 mm. Edges and seeds are of pixels alone. A track is then
-followed outwards from layer to layer, takes the strip hit with the smallest chi2 of each, and is fitted again
+**Strips** are modules whose pixels are longer than 0.5 mm. Edges and seeds are of pixels alone. With
+`fit.follow=strips` a track is followed outwards from layer to layer, takes the strip hit with the smallest chi2 of each, and is fitted again
 (`fit.follow`, `fit.follow_chi2`). `tracks.root` has the strip hits of each track and the parameters of this fit.
 `tracks.csv`, and all numbers of quality, are of the pixels.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from tracking.options import RunOptions
 __all__ = ["BenchHelixOptions", "bench_helix", "helix_table"]
 
 
+FOLLOWED = replace(WINDOW, fit=replace(WINDOW.fit, follow="strips"))
+
+
 @dataclass(frozen=True)
 class BenchHelixOptions:
     """Matching by helix on files of events.
@@ -28,12 +31,12 @@ class BenchHelixOptions:
     Attributes:
         events: largest number of events of all files together.
         match: which tracks are whose.
-        run: options of the chain.
+        run: options of the chain; tracks are followed into strips, and matched by their pixels.
     """
 
     events: int = ranged(4, 1, 100_000)
     match: HelixMatchOptions = field(default_factory=HelixMatchOptions)
-    run: RunOptions = WINDOW
+    run: RunOptions = FOLLOWED
 
     def __post_init__(self) -> None:
         check_types("bench helix", self)

@@ -49,7 +49,8 @@ class FitOptions(Material):
         straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
             their scattering.
         follow: whether tracks are followed into the ``strips``, where the detector has some, or their hits
-            left alone (``off``).
+            left alone (``off``). Strips lie far out: where the field is not what the chain takes it for, they make
+            momenta worse.
         follow_chi2: largest chi2 of a strip hit beside the track (2 coordinates).
     """
 
@@ -57,7 +58,7 @@ class FitOptions(Material):
     outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
     straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")
-    follow: str = one_of("strips", ("off", "strips"))
+    follow: str = one_of("off", ("off", "strips"))
     follow_chi2: float = ranged(20.0, 1e-6, math.inf)
 
     def __post_init__(self) -> None:

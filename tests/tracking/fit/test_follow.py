@@ -1,5 +1,7 @@
 """Tracks followed into strips: planes across x, helices in closed form, and TrackML's event where it is there."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -159,12 +161,13 @@ def test_the_challenges_event_has_the_same_tracks_with_its_strips_and_these_are_
     from tracking.metrics import event_truth, particles_of, score_tracks
     from tracking.runs.outputs import outputs_of
 
+    options = replace(WINDOW, fit=replace(WINDOW.fit, follow="strips"))
     results = {}
     for volumes in ("pixels", "all"):
         path = tmp_path / f"{volumes}.root"
         convert_folder(SHARED_DATA / "trackml_event1/event000000001", path, volumes=volumes)
         opened, events = next(iterate(path))
-        chain = Chain.for_header(opened.header, WINDOW, lambda line: None)
+        chain = Chain.for_header(opened.header, options, lambda line: None)
         results[volumes] = chain.event(1, events["clusters"][0]), events[0]
     (pixels, _), (both, record) = results["pixels"], results["all"]
     ids = [[r.hits.hit_id[rows].tolist() for rows in r.tracks.rows()] for r in (pixels, both)]
