@@ -10,6 +10,7 @@ __all__ = [
     "AHEAD",
     "ALONG",
     "A_FORM",
+    "BEND",
     "B_FORM",
     "D_FORM",
     "FAR",
@@ -31,6 +32,7 @@ __all__ = [
     "SINGULAR",
     "SOURCES",
     "STEEPEST",
+    "THIRD",
     "TIE",
     "TWO",
     "ZERO",
@@ -48,7 +50,7 @@ PHI_SCALE = np.float32(N_PHI / (2 * math.pi))
 
 RADIUS, ALONG, LOW, HIGH = range(4)
 """Columns of :attr:`seeding.arrays.HitTable.near`: r, z, and the lowest and highest slope dz/ds."""
-X, Y, Z, R, A_FORM, B_FORM, D_FORM, TIE, LEFT = 0, 1, 2, 3, 4, 7, 10, 13, 14
+X, Y, Z, R, A_FORM, B_FORM, D_FORM, TIE, LEFT, BEND = 0, 1, 2, 3, 4, 7, 10, 13, 14, 15
 """Columns of :attr:`seeding.arrays.HitTable.hits`; each form has three."""
 N_COLUMNS = 16
 """A cache line of single precision."""
@@ -60,6 +62,7 @@ FAR = np.float32(1e9)
 """Beyond every slope, every length (mm) and every chi2."""
 # Literals would be double precision, and what they touch too: half as many numbers in a register.
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
+THIRD = np.float32(1 / 3)
 PI = np.float32(math.pi)
 NEAREST = np.float32(1e-3)
 """A target lies further out than its source by more than this, and a source from the beam line (mm)."""

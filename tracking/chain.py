@@ -23,6 +23,7 @@ from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
+from smartpix.field_map import read_field_map
 from smartpix.io.events import Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
@@ -149,6 +150,8 @@ class Chain:
             )
         torch.set_num_threads(options.threads)
         header = with_known_dead(header, options.dead)
+        if options.field_map:
+            header = replace(header, field_map=read_field_map(options.field_map))
         if options.calibration:
             header = header.calibrated(read_calibration(options.calibration, header.detector))
         estimator = choose_estimator(
@@ -178,7 +181,9 @@ class Chain:
     @cached_property
     def finder(self) -> GraphFinder:
         """From hits to tracks."""
-        return GraphFinder.for_detector(self.header.detector, self.header.field, self.options, self.network)
+        return GraphFinder.for_detector(
+            self.header.detector, self.header.field, self.options, self.network, self.header.field_map
+        )
 
     @property
     def pairs(self) -> LayerPairs:
@@ -195,7 +200,15 @@ class Chain:
         found = self.finder.find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)
-        helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit, options.threads)
+        helices = fit_tracks(
+            hits,
+            found.tracks,
+            detector,
+            self.header.field,
+            options.fit,
+            options.threads,
+            self.header.field_map,
+        )
         clock.lap("fit")
         vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
         clock.lap("vertex")
@@ -220,10 +233,10 @@ class Chain:
 def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:
     """What makes the estimates wrong for the files of a header, a line each."""
     lines = readout_untold(header)
-    if header.made_by_table_of_field:
+    if header.lacks_field_map:
         lines.append(
-            f"these events are of a table of the field, and search and fit take its {header.field:g} T at the origin "
-            "for all places: momenta are off where the table has another field"
+            f"these events are of a table of the field that their file does not hold, and search and fit take its "
+            f"{header.field:g} T at the origin for all places: momenta are off elsewhere; give it (field_map=FILE)"
         )
     # The window's edges do not use the directions, so that these may be off.
     if options.graph == "cone" and trained_on_others(header, estimator):
@@ -255,14 +268,14 @@ def chain_finder(header: Header, name: str = "balanced") -> Finder:
     ``chain-NAME`` of :mod:`tracking.finder_table`.
     """
     header, options = header.at_beam(), WORKING_POINTS[name]
-    finder = GraphFinder.for_detector(header.detector, header.field, options)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, field_map=header.field_map)
     return finder if options.split.mode == "off" else split_finder(finder, header, options.split)
 
 
 def window_finder(header: Header) -> GraphFinder:
     """The same with the window's edges in the cones' place: the entry ``window``."""
     header = header.at_beam()
-    return GraphFinder.for_detector(header.detector, header.field, WINDOW)
+    return GraphFinder.for_detector(header.detector, header.field, WINDOW, field_map=header.field_map)
 
 
 def gravnet_finder(header: Header, weights: str = "gravnet") -> Finder:
@@ -285,5 +298,5 @@ def graph_finder_with(header: Header, weights: str, scorer: EdgeScorer) -> Finde
         scorer: the network.
     """
     header, options = header.at_beam(), replace(WORKING_POINTS["balanced"], gnn=weights)
-    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer, header.field_map)
     return split_finder(finder, header, options.split)

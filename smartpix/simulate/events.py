@@ -14,6 +14,7 @@ import numpy.typing as npt
 from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
 from smartpix.dead_modules import draw_dead_modules, without_modules
 from smartpix.extras import import_acts, missing_package
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.physics import SPEED_OF_LIGHT
@@ -22,7 +23,6 @@ from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.domains import drawn_conditions
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.engines import carried, chosen, field_of
-from smartpix.simulate.field_map import FieldMap
 from smartpix.simulate.generate import collisions, conversions, displaced, gun
 from smartpix.simulate.induction import SLICE_NS, forget_tables
 from smartpix.simulate.jets import jets
@@ -63,12 +63,14 @@ def header(
     """The file header for a simulation."""
     made_by = {"command": command, "events": n_events, "seed": seed, "options": asdict(options)}
     dead = draw_dead_modules(len(detector), options.readout.dead_modules, seed)
+    table = field_of(options)
     return Header(
         detector=detector.with_dead(dead),
         field=options.field,
         slices=options.readout.slices,
         made_by=made_by,
         beam_spot=beam_of_particles(options),
+        field_map=table if isinstance(table, FieldMap) else None,
     )
 
 

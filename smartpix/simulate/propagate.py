@@ -17,9 +17,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.field_map import FieldMap, uniform_field
 from smartpix.geometry import Detector
 from smartpix.physics import PION_MASS
-from smartpix.simulate.field_map import FieldMap, uniform_field
 from smartpix.simulate.knock_on import COLUMNS as ELECTRON_COLUMNS
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.propagate_kernels import COLUMNS, follow

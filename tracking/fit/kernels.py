@@ -81,14 +81,14 @@ def _longest(first_track: int, last_track: int, start: Any) -> int:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fit_part(
     first_track: int, last_track: int, start: Any, hits: Any, angles: Any, cylinders: Any, disks: Any,
-    sensor: float, strength: float, momentum: float, cut: float,
+    sensor: float, strengths: Any, momentum: float, cut: float,
     parameters: Any, covariance: Any, chi2: Any, n_used: Any, straight: Any, status: Any, residual: Any, pull: Any,
 ) -> None:  # fmt: skip
     """Fit some of the tracks; the arrays from ``parameters`` on are filled.
 
     Args:
         start: (T + 1,) of the tracks; hits, angles, status: of :func:`gathered`.
-        cylinders, disks, sensor, strength, momentum: see :func:`tracking.fit.kalman.filtered`.
+        cylinders, disks, sensor, momentum: see :func:`tracking.fit.kalman.filtered`; strengths: (T,) of the tracks.
         cut: largest chi2 of a hit.
         straight: (T,) tracks whose start is a line.
         residual, pull: (K, 2); (0, 2) to go over no more tracks again than may have an outlier.
@@ -97,8 +97,9 @@ def fit_part(
     order, path, weight = np.empty(longest, dtype=np.int64), np.empty(longest), np.empty(longest)
     kept = np.empty((longest, N_KEPT))
     size = 4 if len(angles) > 0 else 2
-    least = max(5 if strength != 0 else 4, 1)
     for t in range(first_track, last_track):
+        strength = strengths[t]
+        least = max(5 if strength != 0 else 4, 1)
         first, last = start[t], start[t + 1]
         to_keep = len(residual) > 0
         while True:

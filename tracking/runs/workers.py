@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from smartpix.beam import BeamSpot
 from smartpix.calibration import Calibration
 from smartpix.extras import missing_package
+from smartpix.field_map import from_header, in_header
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.packed import pack, unpack
@@ -171,6 +172,7 @@ def packed_chain(chain: Chain) -> bytes:
     options = from_mapping(chain.options, paths, "options")
     content = {
         "field": header.field,
+        "field_map": None if header.field_map is None else in_header(header.field_map),
         "slices": list(header.slices),
         "made_by": dict(header.made_by),
         "beam_spot": asdict(header.beam_spot),
@@ -201,10 +203,11 @@ def _chain_of(content: bytes) -> Chain:
                 "the workers need the weights under the same path"
             )
     detector = Detector(made_from["detector"], dead=tuple(made_from["dead_modules"]))
-    known = made_from["calibration"]
+    known, table = made_from["calibration"], made_from["field_map"]
     header = Header(
         detector, made_from["field"], tuple(made_from["slices"]), made_from["made_by"],
         calibration=None if known is None else Calibration(**known),
+        field_map=None if table is None else from_header(table, "field_map"),
     )  # fmt: skip
     # The process that began the run has shown the warnings, has calibrated, and has found beam and dead modules
     # where it was to.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
+from smartpix.field_map import read_field_map, uniform_field
 from smartpix.schema import InputError
-from smartpix.simulate.field_map import read_field_map, uniform_field
 
 R, Z = [0.0, 100.0, 200.0], [-300.0, 0.0, 300.0, 600.0]
 

@@ -1,0 +1,71 @@
+"""How much a table of the field bends at hits, for the curvatures that the search allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from seeding.arrays import SearchSettings
+from seeding.hits import Hits
+from seeding.table import WEAKEST
+from smartpix.beam import BeamSpot
+from smartpix.field_map import FieldMap
+from smartpix.schema import InputError
+
+__all__ = ["along_rays", "check_frame", "in_strongest"]
+
+Floats = npt.NDArray[np.float64]
+
+ON_AXIS = 1e-6
+"""mm: on the beam line nothing bends but Bz."""
+
+
+def check_frame(frame: BeamSpot, where: str) -> None:
+    """Check that a table of the field, which is about the z axis, can be used in a frame of the beam.
+
+    Raises:
+        InputError: it is that of a beam of particles.
+    """
+    if frame.distance:
+        raise InputError(
+            f"{where}: the field is a table about the z axis and tracks along a beam of particles are searched as "
+            "straight; give files without field, or cone.prior = beam with collisions"
+        )
+
+
+def along_rays(table: FieldMap, points: Floats, frame: BeamSpot) -> Floats:
+    """(N,) T: what bends a track in the plane across the beam, on straight rays from the origin of the frame to
+    points (N, 3).
+
+    Where the field has a part along the radius, the velocity along the beam bends as well: of a track with the
+    slope cot theta that is Bz - cot theta Br.
+    """
+    field = frame.direction_to_beam(table.at(frame.to_global(points)))
+    across = np.hypot(points[:, 0], points[:, 1])
+    radial = (points[:, 0] * field[:, 0] + points[:, 1] * field[:, 1]) * points[:, 2]
+    return np.asarray(field[:, 2] - radial / np.maximum(across, ON_AXIS) ** 2 * (across > ON_AXIS))
+
+
+def in_strongest(
+    settings: SearchSettings, table: FieldMap, field: float, hits: Hits, frame: BeamSpot
+) -> tuple[SearchSettings, npt.NDArray[np.float32]]:
+    """The settings of a search with the curvature of the strongest field, and what each hit takes from it.
+
+    The circle through the beam line and two hits at the radii r_i and r_j has the mean curvature of the way,
+    weighted with a triangle over 0 to r_j whose top is at r_i (the second divided difference of the track's
+    offset). Where the field changes evenly, that is a third of the fields at the axis, the inner and the outer hit.
+
+    Args:
+        settings: for the field (T) at the origin.
+
+    Returns:
+        Settings, and (N,) of the hits: an edge of i and j has 1 + (x_i + x_j) / 3 times the largest curvature.
+    """
+    least = max(abs(field), WEAKEST)
+    share = np.maximum(np.abs(along_rays(table, hits.position, frame)), WEAKEST) / least
+    largest = max(1.0, float(share.max(initial=0.0)))
+    strongest = settings._replace(
+        max_curvature=largest * settings.max_curvature, scattering=settings.scattering / largest**2
+    )
+    # Both hits bring half of what the axis lacks.
+    return strongest, (share / largest - 1 + 0.5 * (1 / largest - 1)).astype(np.float32)
