@@ -243,6 +243,9 @@ def formats() -> str:
         parts.append(f"### {title}\n\n{table(prefix, columns)}{AFTER_PIXELS if prefix == 'pixel_' else ''}")
     parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
+    parts.append(
+        f"Where clusters have times, tracks have two columns more:\n\n{table('track_', schema.TRACK_TIMES)}"
+    )
     parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
     parts.append(f"{MORE.strip()}\n\n{table('edge_', schema.EDGES)}{CSV_TRACKS}")
     parts.append(CALIBRATION.strip() + "\n")

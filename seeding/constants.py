@@ -32,7 +32,6 @@ __all__ = [
     "SINGULAR",
     "SOURCES",
     "STEEPEST",
-    "THIRD",
     "TIE",
     "TWO",
     "ZERO",
@@ -62,7 +61,6 @@ FAR = np.float32(1e9)
 """Beyond every slope, every length (mm) and every chi2."""
 # Literals would be double precision, and what they touch too: half as many numbers in a register.
 ZERO, HALF, ONE, TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
-THIRD = np.float32(1 / 3)
 PI = np.float32(math.pi)
 NEAREST = np.float32(1e-3)
 """A target lies further out than its source by more than this, and a source from the beam line (mm)."""

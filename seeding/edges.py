@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.arrays import EdgeColumns, Grid, HitTable, LayerSearches, SearchSettings
+from seeding.arrival import with_times
 from seeding.checks import check_search
 from seeding.cones import ConeOptions
 from seeding.hits import Hits
@@ -133,9 +134,10 @@ def find_edges_within(
         check_frame(detector.frame, "edges")
         settings, bend = in_strongest(settings, field_map, field, hits, detector.frame)
     table = hit_table(hits, detector, grid, settings, threads, bend)
-    return search_all(
+    edges = search_all(
         table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads
     )
+    return with_times(edges, hits, field, options, cut) if options.time_sigma else edges
 
 
 def cone_settings(options: ConeOptions, field: float) -> SearchSettings:

@@ -53,13 +53,15 @@ def in_strongest(
 
     The circle through the beam line and two hits at the radii r_i and r_j has the mean curvature of the way,
     weighted with a triangle over 0 to r_j whose top is at r_i (the second divided difference of the track's
-    offset). Where the field changes evenly, that is a third of the fields at the axis, the inner and the outer hit.
+    offset). The field of a solenoid is even in z. Where it falls with the square of the way, that mean is half of the
+    field at the axis and a quarter of that at each hit: the share is (x^2 + x + 1) / (x^2 + 1) / 6 with x = r_i /
+    r_j, 0.233 at a half and 0.25 at 1.
 
     Args:
         settings: for the field (T) at the origin.
 
     Returns:
-        Settings, and (N,) of the hits: an edge of i and j has 1 + (x_i + x_j) / 3 times the largest curvature.
+        Settings, and (N,) of the hits: an edge of i and j has 1 + (x_i + x_j) / 4 times the largest curvature.
     """
     least = max(abs(field), WEAKEST)
     share = np.maximum(np.abs(along_rays(table, hits.position, frame)), WEAKEST) / least
@@ -68,4 +70,4 @@ def in_strongest(
         max_curvature=largest * settings.max_curvature, scattering=settings.scattering / largest**2
     )
     # Both hits bring half of what the axis lacks.
-    return strongest, (share / largest - 1 + 0.5 * (1 / largest - 1)).astype(np.float32)
+    return strongest, (share / largest - 1 + 1 / largest - 1).astype(np.float32)

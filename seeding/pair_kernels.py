@@ -33,7 +33,6 @@ from seeding.constants import (
     ONE,
     PI,
     RADIUS,
-    THIRD,
     TIE,
     TWO,
     ZERO,
@@ -183,8 +182,8 @@ def joint_tests(b: Any, max_curvature: Any, steepest: Any, inverse_z0: Any, inve
         sides = ri * rj
         curvature = TWO * (xi * yj - yi * xj) / (sides * np.sqrt(dx * dx + dy * dy))
         # The impact parameter shifts the curvature by 2 d0 / (ri rj).
-        # The field of the edge is the mean of those at axis and hits (seeding.local_field).
-        largest = max_curvature * (ONE + THIRD * (b[i + BEND * LANES] + b[j + BEND * LANES]))
+        # In the mean of the fields at axis and hits, see seeding.local_field.
+        largest = max_curvature * (ONE + QUARTER * (b[i + BEND * LANES] + b[j + BEND * LANES]))
         over = max(abs(curvature) - largest, ZERO) * inverse_d0 * sides
         sin_i, sin_j = HALF * curvature * ri, HALF * curvature * rj
         si2, sj2 = sin_i * sin_i, sin_j * sin_j

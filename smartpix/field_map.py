@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,15 @@ from smartpix.rules import fields, items, real
 from smartpix.schema import STRONGEST_FIELD, InputError
 from smartpix.text import read_text
 
-__all__ = ["IN_HEADER", "FieldMap", "from_header", "in_header", "read_field_map", "uniform_field"]
+__all__ = [
+    "IN_HEADER",
+    "FieldMap",
+    "from_header",
+    "in_header",
+    "read_field_map",
+    "same_table",
+    "uniform_field",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,6 +97,13 @@ def uniform_field(tesla: float) -> FieldMap:
     """A uniform field along z."""
     zero = np.zeros(1)
     return FieldMap(zero, zero, np.zeros((1, 1)), np.full((1, 1), float(tesla)))
+
+
+def same_table(one: FieldMap | None, other: FieldMap | None) -> bool:
+    """Whether two tables have the same numbers, or both are none."""
+    if one is None or other is None:
+        return one is other
+    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name)) for f in fields_of(one))
 
 
 def in_header(table: FieldMap) -> dict[str, list[float]]:

@@ -43,6 +43,7 @@ from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
+from tracking.fit.track_times import TrackTimes, track_times
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
@@ -95,6 +96,7 @@ class EventResult:
         outside: (25,) of each feature, how many values are beyond the range that the graph network was
             trained in.
         ms: by stage, in milliseconds of wall time.
+        times: of the tracks; None where clusters have none.
     """
 
     event: int
@@ -107,6 +109,7 @@ class EventResult:
     vertices: Vertices
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
+    times: TrackTimes | None = None
 
 
 @one_line_and_table
@@ -215,6 +218,7 @@ class Chain:
         return EventResult(
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
             found.outside, clock.ms,
+            track_times(hits, found.tracks, helices, self.header.field, options.cone.time_sigma),
         )  # fmt: skip
 
     def reference_edges(self, result: EventResult) -> Edges:

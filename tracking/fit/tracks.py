@@ -31,7 +31,7 @@ __all__ = ["FitOptions", "Helices", "fit_tracks"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-ROUNDS = 3
+ROUNDS = 2
 """Fits that say where a track in a table of the field passes, before the last one."""
 
 

@@ -54,7 +54,9 @@ def shot(n, seed, table, sigma, charge=None):
     )  # fmt: skip
     start = np.concatenate([[0], np.cumsum([len(rows[p]) for p in seen])])
     p = np.linalg.norm(momentum, axis=1)
-    true = np.stack([np.zeros(n), vertex[:, 2], phi, np.arctan2(pt, momentum[:, 2]), charge / p], axis=1)[seen]
+    true = np.stack([np.zeros(n), vertex[:, 2], phi, np.arctan2(pt, momentum[:, 2]), charge / p], axis=1)[
+        seen
+    ]
     return hits, Tracks(np.arange(len(order)), start, np.ones(len(seen), dtype=np.float32)), true
 
 
@@ -80,7 +82,7 @@ def test_exact_tracks_in_a_falling_field_are_recovered():
     hits = replace(hits, estimate=replace(hits.estimate, cholesky=hits.estimate.cholesky + 0.005 * np.eye(4)))
     fit = fit_tracks(hits, tracks, toys.detector(), FIELD, NO_MATERIAL, field_map=FALLING)
     far = np.abs(off(fit, true)) / fit.sigma()
-    assert far.max() < 0.02
+    assert far.max() < 0.04
     assert fit.chi2.max() < 0.01
     # With the field at the origin in all places they are not.
     wrong = fit_tracks(hits, tracks, toys.detector(), FIELD, NO_MATERIAL)
