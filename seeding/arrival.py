@@ -10,6 +10,7 @@ import numpy.typing as npt
 from seeding.hits import Hits
 from seeding.options import ConeOptions
 from seeding.table import is_straight
+from smartpix.helix import half_turns
 from smartpix.physics import CURVATURE_PER_TESLA, PROTON_MASS, SPEED_OF_LIGHT
 from smartpix.schema import InputError
 
@@ -35,8 +36,8 @@ def flight(hits: Hits, edges: Edges, field: float, softest: float) -> tuple[Floa
     inner, outer = hits.position[edges.source], hits.position[edges.target]
     chord = np.hypot(outer[:, 0] - inner[:, 0], outer[:, 1] - inner[:, 1])
     curvature = np.abs(edges.curvature.astype(np.float64))
-    half = np.clip(0.5 * curvature * chord, 0.0, 1.0)
-    arc = chord * np.where(half > NO_TURN, np.arcsin(half) / np.maximum(half, NO_TURN), 1.0)
+    half = half_turns(curvature, chord)
+    arc = chord * np.where(half > NO_TURN, half / np.sin(np.maximum(half, NO_TURN)), 1.0)
     stretch = np.hypot(1.0, edges.cot_theta.astype(np.float64))
     path = np.where(chord > 0, arc * stretch, np.abs(outer[:, 2] - inner[:, 2]))
     bend = 0.0 if is_straight(field) else abs(field) * CURVATURE_PER_TESLA

@@ -43,6 +43,7 @@ from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
+from tracking.fit.header_material import other_material
 from tracking.fit.track_times import TrackTimes, track_times
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
@@ -242,6 +243,8 @@ def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[st
             f"these events are of a table of the field that their file does not hold, and search and fit take its "
             f"{header.field:g} T at the origin for all places: momenta are off elsewhere; give it (field_map=FILE)"
         )
+    if told := other_material(header, options.fit):
+        lines.append(told)
     # The window's edges do not use the directions, so that these may be off.
     if options.graph == "cone" and trained_on_others(header, estimator):
         lines.append(

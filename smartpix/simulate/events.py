@@ -43,7 +43,7 @@ BATCH = 10
 MOST_EVENTS = 1_000_000
 """In a file, and crossings in an event."""
 
-GUN, RESPONSE, CROSSINGS, BEAM, TIMES = 2, 3, 4, 9, 10
+GUN, RESPONSE, CROSSINGS, BEAM, TIMES = 2, 3, 4, 9, 11
 """Streams of random numbers; those of :mod:`smartpix.simulate.generate` and ``domains`` are 1 and 7."""
 ADDED = {"jets": (5, jets), "displaced": (6, displaced), "conversions": (8, conversions)}
 """What comes on top of the collisions, by the option that says how many: a stream, and what makes them."""

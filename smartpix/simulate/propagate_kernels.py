@@ -9,9 +9,9 @@ import numpy as np
 
 from smartpix.compiled import njit
 from smartpix.field_kernels import FIELD_STEP, along_helix, field_at
-from smartpix.physics import CURVATURE_PER_TESLA, SPEED_OF_LIGHT
+from smartpix.physics import CURVATURE_PER_TESLA, ELECTRON_MASS, SPEED_OF_LIGHT
 from smartpix.scattering import theta2_behind
-from smartpix.simulate.energy_loss import BERYLLIUM, ELECTRON, SILICON, lost, normal, radiated
+from smartpix.simulate.energy_loss import BERYLLIUM, SILICON, lost, normal, radiated
 from smartpix.simulate.ionisation import uniform
 from smartpix.simulate.knock_on import knock_out
 from smartpix.simulate.surface_index import CELL, PIECE
@@ -293,7 +293,7 @@ def follow(
                 for a in range(3):
                     electron[a] = point[a] + BEYOND * heading[a]
                     electron[3 + a] = kick[a]
-                electron[6], electron[7], electron[8], electron[9] = time, -1.0, ELECTRON, i
+                electron[6], electron[7], electron[8], electron[9] = time, -1.0, ELECTRON_MASS, i
                 n_electrons += 1
             behind = _behind(ahead, momentum, mass, thickness, matter, effects, state)
             if passive == -1:

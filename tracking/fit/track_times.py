@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
-from smartpix.physics import CURVATURE_PER_TESLA, PION_MASS, SPEED_OF_LIGHT
+from smartpix.helix import curvatures, half_turns
+from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
 from tracking.finders.tracks import Parameters, Tracks
 
 __all__ = ["TrackTimes", "track_times"]
@@ -51,10 +52,8 @@ def track_times(
     phi, d0, sine = helices.phi[owner], helices.d0[owner], np.sin(helices.theta[owner])
     dx, dy = hits.position[rows, 0] + d0 * np.sin(phi), hits.position[rows, 1] - d0 * np.cos(phi)
     chord = np.hypot(dx, dy)
-    half = np.clip(
-        0.5 * CURVATURE_PER_TESLA * field * helices.qop[owner] / np.maximum(sine, 1e-9) * chord, -1.0, 1.0
-    )
-    turned = np.divide(np.arcsin(half), half, out=np.ones_like(half), where=np.abs(half) > 1e-9)
+    half = half_turns(curvatures(helices.qop[owner], field, np.maximum(sine, 1e-9)), chord)
+    turned = np.divide(half, np.sin(half), out=np.ones_like(half), where=np.abs(half) > 1e-9)
     ahead = np.where(dx * np.cos(phi) + dy * np.sin(phi) < 0, -1.0, 1.0)
     path = ahead * chord * turned / np.maximum(sine, 1e-9)
     flight = path / SPEED_OF_LIGHT * np.hypot(1.0, PION_MASS * helices.qop[owner])
