@@ -58,11 +58,14 @@ def field_at(table: Any, point: Any, field: Any) -> float:
     at_z = min(max((point[2] - axis[2]) * axis[3], 0.0), values.shape[1] - 1.0)
     i, j = min(int(at_r), values.shape[0] - 2), min(int(at_z), values.shape[1] - 2)
     u, v = at_r - i, at_z - j
-    both = (
-        (1 - u) * (1 - v) * values[i, j] + u * (1 - v) * values[i + 1, j]
-        + (1 - u) * v * values[i, j + 1] + u * v * values[i + 1, j + 1]
-    )  # fmt: skip
-    radial, beam = both[0], both[1]
+    # Number by number: sums of rows would make arrays.
+    a, b, c, d = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
+    radial = (
+        a * values[i, j, 0] + b * values[i + 1, j, 0] + c * values[i, j + 1, 0] + d * values[i + 1, j + 1, 0]
+    )
+    beam = (
+        a * values[i, j, 1] + b * values[i + 1, j, 1] + c * values[i, j + 1, 1] + d * values[i + 1, j + 1, 1]
+    )
     size = math.sqrt(radial * radial + beam * beam)
     if size == 0:
         field[0], field[1], field[2] = 0.0, 0.0, 1.0

@@ -112,9 +112,11 @@ def bent_away(
     """
     point, heading, to, ahead = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
     middle, there, b = np.empty(3), np.empty(3), np.empty(3)
+    longest = 0
     for t in range(first_track, last_track):
-        n = start[t + 1] - start[t]
-        order, path = np.empty(n, dtype=np.int64), np.empty(n)
+        longest = max(longest, start[t + 1] - start[t])
+    order, path = np.empty(longest, dtype=np.int64), np.empty(longest)
+    for t in range(first_track, last_track):
         d0, z0, phi, theta, q = parameters[t]
         sine, cosine, cos, sin = math.sin(theta), math.cos(theta), math.cos(phi), math.sin(phi)
         helix = ((-d0 * sin, d0 * cos, z0), (cos, sin), sine, cosine, -q * strengths[t])
