@@ -35,7 +35,9 @@ __all__ = ["connect", "run_on"]
 
 log = logging.getLogger(__name__)
 
-CHAIN = "chain 3"
+CHAIN = "chain 4"
+ON_THE_WAY = {"calibration": "", "field_map": ""}
+"""Files of options that the header brings whole, so that workers need not see them."""
 PER_WORKER = 2
 """Units at a worker: one runs and one waits, so that nothing large queues up at the scheduler."""
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
@@ -181,7 +183,7 @@ def packed_chain(chain: Chain) -> bytes:
         # The modules are where it says already. It goes along whole, so that workers need not see its file.
         "calibration": None if header.calibration is None else asdict(header.calibration),
         "options": asdict(options),
-        "weights": sums_of_weights(replace(options, calibration="")),
+        "weights": sums_of_weights(replace(options, **ON_THE_WAY)),
     }
     return pack(content, CHAIN)
 
@@ -211,7 +213,7 @@ def _chain_of(content: bytes) -> Chain:
     )  # fmt: skip
     # The process that began the run has shown the warnings, has calibrated, and has found beam and dead modules
     # where it was to.
-    chain = Chain.for_header(header, replace(options, calibration=""), report=lambda line: None)
+    chain = Chain.for_header(header, replace(options, **ON_THE_WAY), report=lambda line: None)
     return replace(chain, options=options).at_beam(BeamSpot(**made_from["beam_spot"]))
 
 
