@@ -10,7 +10,6 @@ __all__ = [
     "AHEAD",
     "ALONG",
     "A_FORM",
-    "BEND",
     "B_FORM",
     "D_FORM",
     "FAR",
@@ -49,7 +48,7 @@ PHI_SCALE = np.float32(N_PHI / (2 * math.pi))
 
 RADIUS, ALONG, LOW, HIGH = range(4)
 """Columns of :attr:`seeding.arrays.HitTable.near`: r, z, and the lowest and highest slope dz/ds."""
-X, Y, Z, R, A_FORM, B_FORM, D_FORM, TIE, LEFT, BEND = 0, 1, 2, 3, 4, 7, 10, 13, 14, 15
+X, Y, Z, R, A_FORM, B_FORM, D_FORM, TIE, LEFT = 0, 1, 2, 3, 4, 7, 10, 13, 14
 """Columns of :attr:`seeding.arrays.HitTable.hits`; each form has three."""
 N_COLUMNS = 16
 """A cache line of single precision."""

@@ -13,7 +13,7 @@ from seeding.checks import check_search
 from seeding.cones import ConeOptions
 from seeding.hits import Hits
 from seeding.kernels import copy_edges, edge_columns, search
-from seeding.local_field import check_frame, in_strongest
+from seeding.local_field import check_frame, in_local, in_strongest
 from seeding.table import hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
 from seeding.threads import in_parts
 from smartpix.field_map import FieldMap
@@ -129,14 +129,16 @@ def find_edges_within(
         settings = settings._replace(
             max_curvature=FAINTER * settings.max_curvature, scattering=settings.scattering / FAINTER**2
         )
-    bend = None
+    strongest, share = settings, None
     if field_map is not None:
         check_frame(detector.frame, "edges")
-        settings, bend = in_strongest(settings, field_map, field, hits, detector.frame)
-    table = hit_table(hits, detector, grid, settings, threads, bend)
+        strongest, share = in_strongest(settings, field_map, field, hits, detector.frame)
+    table = hit_table(hits, detector, grid, strongest, threads)
     edges = search_all(
-        table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads
+        table, grid, layer_searches(table, pairs, detector), strongest, options.max_edges, threads
     )
+    if share is not None:
+        edges = in_local(edges, hits, share, settings, strongest)
     return with_times(edges, hits, field, options, cut) if options.time_sigma else edges
 
 

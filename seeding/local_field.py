@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from seeding.arrays import SearchSettings
+from seeding.constants import SHARPEST
 from seeding.hits import Hits
 from seeding.table import WEAKEST
 from smartpix.beam import BeamSpot
 from smartpix.field_map import FieldMap
 from smartpix.schema import InputError
 
-__all__ = ["along_rays", "check_frame", "in_strongest"]
+if TYPE_CHECKING:
+    from seeding.edges import Edges
+
+__all__ = ["along_rays", "check_frame", "in_local", "in_strongest"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,8 +55,27 @@ def along_rays(table: FieldMap, points: Floats, frame: BeamSpot) -> Floats:
 
 def in_strongest(
     settings: SearchSettings, table: FieldMap, field: float, hits: Hits, frame: BeamSpot
-) -> tuple[SearchSettings, npt.NDArray[np.float32]]:
-    """The settings of a search with the curvature of the strongest field, and what each hit takes from it.
+) -> tuple[SearchSettings, Floats]:
+    """The settings of a search with the curvature of the strongest field, and the field at each hit.
+
+    Args:
+        settings: for the field (T) at the origin.
+
+    Returns:
+        Settings, and (N,) :func:`along_rays` of the hits over the field at the origin.
+    """
+    share = np.maximum(np.abs(along_rays(table, hits.position, frame)), WEAKEST) / max(abs(field), WEAKEST)
+    largest = max(1.0, float(share.max(initial=0.0)))
+    strongest = settings._replace(
+        max_curvature=largest * settings.max_curvature, scattering=settings.scattering / largest**2
+    )
+    return strongest, share
+
+
+def in_local(
+    edges: Edges, hits: Hits, share: Floats, settings: SearchSettings, strongest: SearchSettings
+) -> Edges:
+    """Those edges of the search in the strongest field that pass in the field on their way, with their chi2 there.
 
     The circle through the beam line and two hits at the radii r_i and r_j has the mean curvature of the way,
     weighted with a triangle over 0 to r_j whose top is at r_i (the second divided difference of the track's
@@ -58,16 +84,14 @@ def in_strongest(
     r_j, 0.233 at a half and 0.25 at 1.
 
     Args:
-        settings: for the field (T) at the origin.
-
-    Returns:
-        Settings, and (N,) of the hits: an edge of i and j has 1 + (x_i + x_j) / 4 times the largest curvature.
+        share: (N,) of the hits, of :func:`in_strongest`, which made ``strongest`` of ``settings``.
     """
-    least = max(abs(field), WEAKEST)
-    share = np.maximum(np.abs(along_rays(table, hits.position, frame)), WEAKEST) / least
-    largest = max(1.0, float(share.max(initial=0.0)))
-    strongest = settings._replace(
-        max_curvature=largest * settings.max_curvature, scattering=settings.scattering / largest**2
-    )
-    # Both hits bring half of what the axis lacks.
-    return strongest, (share / largest - 1 + 1 / largest - 1).astype(np.float32)
+    radius = np.hypot(hits.position[:, 0], hits.position[:, 1])
+    curvature = np.abs(edges.curvature.astype(np.float64))
+    mean = 0.5 + 0.25 * (share[edges.source] + share[edges.target])
+    # What an impact parameter of one sigma adds to the curvature, see seeding.pair_kernels.
+    step = 2 * max(settings.sigma_d0, SHARPEST) / (radius[edges.source] * radius[edges.target])
+    local = np.maximum(curvature - mean * settings.max_curvature, 0.0) / step
+    before = np.maximum(curvature - strongest.max_curvature, 0.0) / step
+    chi2 = (edges.chi2 + local**2 - before**2).astype(np.float32)
+    return replace(edges, chi2=chi2).take(np.flatnonzero(chi2 <= settings.cut))

@@ -20,7 +20,6 @@ from seeding.constants import (
     A_FORM,
     ALONG,
     B_FORM,
-    BEND,
     D_FORM,
     FAR,
     HALF,
@@ -169,8 +168,8 @@ def joint_tests(b: Any, max_curvature: Any, steepest: Any, inverse_z0: Any, inve
     to it.
 
     Args:
-        max_curvature: up to it, in the strongest field, curvatures are equally likely; steepest: largest slope;
-            inverse_z0, inverse_d0: 1 / sigma of z0, and half of that of the impact parameter.
+        max_curvature: up to it curvatures are equally likely; steepest: largest slope; inverse_z0, inverse_d0: 1 / sigma of z0, and half
+            of that of the impact parameter.
     """
     for e in range(LANES):
         i, j = SOURCE + e, TARGET + e
@@ -182,9 +181,7 @@ def joint_tests(b: Any, max_curvature: Any, steepest: Any, inverse_z0: Any, inve
         sides = ri * rj
         curvature = TWO * (xi * yj - yi * xj) / (sides * np.sqrt(dx * dx + dy * dy))
         # The impact parameter shifts the curvature by 2 d0 / (ri rj).
-        # In the mean of the fields at axis and hits, see seeding.local_field.
-        largest = max_curvature * (ONE + QUARTER * (b[i + BEND * LANES] + b[j + BEND * LANES]))
-        over = max(abs(curvature) - largest, ZERO) * inverse_d0 * sides
+        over = max(abs(curvature) - max_curvature, ZERO) * inverse_d0 * sides
         sin_i, sin_j = HALF * curvature * ri, HALF * curvature * rj
         si2, sj2 = sin_i * sin_i, sin_j * sin_j
         path_i = ri * arc_ratio(sin_i, si2)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from seeding.arrays import Grid, HitTable, LayerSearches, SearchSettings
 from seeding.checks import check_hits
-from seeding.constants import BEND, LARGEST, N_COLUMNS, N_PHI, NEAREST, SOURCES
+from seeding.constants import LARGEST, N_COLUMNS, N_PHI, NEAREST, SOURCES
 from seeding.hits import Hits
 from seeding.table_kernels import envelopes, fill_table, find_cells, sort_cells
 from seeding.threads import in_parts
@@ -86,13 +86,9 @@ def scattering_constant(field: float, radiation_length: float) -> float:
 
 
 def hit_table(
-    hits: Hits, detector: Detector, grid: Grid, settings: SearchSettings, threads: int = 1,
-    bend: Singles | None = None,
-) -> HitTable:  # fmt: skip
+    hits: Hits, detector: Detector, grid: Grid, settings: SearchSettings, threads: int = 1
+) -> HitTable:
     """Check, sort and prepare an event's hits.
-
-    Args:
-        bend: (N,) of :func:`seeding.local_field.in_strongest`; None: the field is uniform.
 
     Raises:
         InputError: hits of another detector, or hits that are not finite.
@@ -115,8 +111,6 @@ def hit_table(
         innermost, min(lever, 1.0), near, azimuths, table,
     )  # fmt: skip
     bad += in_parts(lambda first, last: fill_table(first, last, *columns), n, threads, even=True)
-    if bend is not None:
-        table[:, BEND] = bend[order]
     if sum(bad):
         # Slower, and with the words for it.
         check_hits(hits, detector)

@@ -15,7 +15,6 @@ from seeding.arrays import Grid, SearchSettings
 from seeding.constants import (
     A_FORM,
     ALONG,
-    BEND,
     FAR,
     HALF,
     HIGH,
@@ -170,8 +169,7 @@ def fill_table(
         are the residuals of cot alpha, and of cot beta at known cot alpha, in sigmas;
         the correlation of both slopes, and the root of one less its square: with these both residuals give
         that of cot beta;
-        by how much less than at most the field bends (:func:`seeding.local_field.in_strongest`), here 0: it is
-        uniform.
+        one unused.
 
     Args:
         mean: (N, 4) estimates, cholesky: (N, 4, 4) factor of their covariance.
@@ -214,7 +212,7 @@ def fill_table(
             )
             for q in range(11):
                 table[s, A_FORM + q] = rows[A_R + q * BLOCK + e]
-            table[s, BEND] = 0
+            table[s, 15] = 0
     return bad
 
 

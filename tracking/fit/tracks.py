@@ -23,7 +23,7 @@ from smartpix.notebook import one_line_and_table
 from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.field_kernels import bent_away, mean_strengths
-from tracking.fit.kernels import USED, fit_part, gathered
+from tracking.fit.kernels import USED, fit_each, fit_part, gathered
 from tracking.fit.options import FitOptions
 
 __all__ = ["FitOptions", "Helices", "fit_tracks"]
@@ -106,8 +106,8 @@ def fit_tracks(
     options = options or FitOptions()
     n, k = len(tracks), len(tracks.hits)
     straight, status = np.zeros(n, dtype=np.bool_), np.empty(k, dtype=np.int8)
-    strengths = np.full(n, field * CURVATURE_PER_TESLA)
-    inputs = _Inputs(hits, tracks, surfaces(detector, options), strengths, options, threads, straight, status)
+    strength = field * CURVATURE_PER_TESLA
+    inputs = _Inputs(hits, tracks, surfaces(detector, options), strength, options, threads, straight, status)
     none = np.empty((0, 2))
     if field_map is not None:
         check_frame(detector.frame, "fit")
@@ -128,7 +128,7 @@ def _straightened(inputs: _Inputs, table: FieldMap, frame: BeamSpot) -> _Inputs:
     where, start = inputs.gathered(status)[0], inputs.tracks.start
     strengths, shift = np.empty(n), np.zeros((len(status), 4))
     mean_strengths(start, where, status, arrays, axes, strengths)
-    inputs = replace(inputs, strengths=strengths, shift=shift)
+    inputs = replace(inputs, strength=strengths, shift=shift)
     for _ in range(ROUNDS):
         # All hits stay: which are outliers is decided when all are where they belong.
         of_tracks = inputs.gathered(status)
@@ -150,7 +150,7 @@ class _Inputs:
 
     Attributes:
         surfaces: cylinders and disks, see :func:`tracking.fit.material.scattering`.
-        strengths: (T,) curvature of 1 GeV in the tracks' field, 1/mm, signed.
+        strength: curvature of 1 GeV in the field, 1/mm, signed; (T,) where each track has its own.
         straight: (T,) tracks that start from a line; status: (K,) of their hits: both of the fit that was made.
         shift: (K, 4) that hits are moved back by, see :func:`tracking.fit.field_kernels.bent_away`; None: by nothing.
     """
@@ -158,7 +158,7 @@ class _Inputs:
     hits: Hits
     tracks: Tracks
     surfaces: tuple[Floats, Floats]
-    strengths: Floats
+    strength: float | Floats
     options: FitOptions
     threads: int
     straight: npt.NDArray[np.bool_]
@@ -181,14 +181,15 @@ class _Inputs:
         cut: float, residual: Floats, pull: Floats,
     ) -> tuple[Floats, Floats, Floats, Ints]:  # fmt: skip
         """Parameters, covariance, chi2 and used hits of the tracks, see :func:`tracking.fit.kernels.fit_part`."""
-        n, options = len(self.tracks), self.options
+        n, options, strength = len(self.tracks), self.options, self.strength
+        fit = fit_part if isinstance(strength, float) else fit_each
         parameters, covariance = np.empty((n, 5)), np.empty((n, 5, 5))
         chi2, n_used = np.empty(n), np.empty(n, dtype=np.int64)
 
         def part(first: int, last: int) -> None:
-            fit_part(
+            fit(
                 first, last, self.tracks.start, *of_tracks, *self.surfaces, options.sensor,
-                self.strengths, options.straight_momentum, cut, parameters, covariance, chi2,
+                strength, options.straight_momentum, cut, parameters, covariance, chi2,
                 n_used, straight, status, residual, pull,
             )  # fmt: skip
 
