@@ -1,5 +1,5 @@
-"""What a table of the field brings where it falls towards the ends, and what times of clusters bring the search;
-writes benchmarks/results/field-map.json.
+"""What a table of the field brings where it falls towards the ends, and what times of clusters bring the
+search; writes benchmarks/results/field-map.json.
 
     python benchmarks/field_map.py table WORK/falling.txt
     smartpix simulate events --pileup 60 --events 6 --seed 645101 --set transport.engine=own \\
@@ -8,9 +8,10 @@ writes benchmarks/results/field-map.json.
         --set beam_spot.sigma_t=180 --set transport.field_map=WORK/falling.txt -o WORK/falling.root
     python benchmarks/field_map.py measure WORK [--json]
 
-The events have the same particles. The table is a solenoid's to second order: Bz = B (1 - a (z^2 - r^2 / 2)) and Br =
-B a r z, with 30 % less on the axis at 1.6 m than the 3.8 T at the origin. ``uniform`` are events in 3.8 T everywhere.
-Events in the table are reconstructed as if it were uniform (``before``) and with it (``after``).
+The events have the same particles. The table is a solenoid's to second order: Bz = B (1 - a (z^2 - r^2 /
+2)) and Br = B a r z, with 30 % less on the axis at 1.6 m than the 3.8 T at the origin. ``uniform`` are
+events in 3.8 T everywhere. Events in the table are reconstructed as if it were uniform (``before``) and
+with it (``after``).
 """
 
 from __future__ import annotations

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
+from seeding.arrays import EdgeColumns
 from seeding.hits import Hits
 from seeding.options import ConeOptions
 from seeding.table import is_straight
 from smartpix.helix import half_turns
 from smartpix.physics import CURVATURE_PER_TESLA, PROTON_MASS, SPEED_OF_LIGHT
 from smartpix.schema import InputError
-
-if TYPE_CHECKING:
-    from seeding.edges import Edges
 
 __all__ = ["flight", "with_times"]
 
@@ -25,13 +21,14 @@ NO_TURN = 1e-9
 """Half of the turn (rad) below which an arc is its chord."""
 
 
-def flight(hits: Hits, edges: Edges, field: float, softest: float) -> tuple[Floats, Floats]:
-    """(E,) shortest and longest flight between the hits of edges in ns: that of light, and that of a proton with
-    the edge's momentum, which the curvature gives; no heavier particle lives long enough to be common.
+def flight(hits: Hits, edges: EdgeColumns, field: float, softest: float) -> tuple[Floats, Floats]:
+    """(E,) shortest and longest flight between the hits of edges in ns: that of light, and that of a
+    proton with the edge's momentum, which the curvature gives; no heavier particle lives long enough to
+    be common.
 
     Args:
-        field: along z in T; softest: GeV, no transverse momentum is taken for less. Without field it is taken for
-            all.
+        field: along z in T; softest: GeV, no transverse momentum is taken for less. Without field it is
+            taken for all.
     """
     inner, outer = hits.position[edges.source], hits.position[edges.target]
     chord = np.hypot(outer[:, 0] - inner[:, 0], outer[:, 1] - inner[:, 1])
@@ -48,12 +45,14 @@ def flight(hits: Hits, edges: Edges, field: float, softest: float) -> tuple[Floa
     return light, light * np.hypot(1.0, PROTON_MASS / momentum)
 
 
-def with_times(edges: Edges, hits: Hits, field: float, options: ConeOptions, cut: float) -> Edges:
-    """Those of the edges whose chi2 is at most the cut with the times of their hits in it.
+def with_times(
+    edges: EdgeColumns, hits: Hits, field: float, options: ConeOptions, cut: float
+) -> npt.NDArray[np.int64]:
+    """Rows of the edges whose chi2 is at most the cut with the times of their hits in it.
 
-    The term is ((t_j - t_i - flight) / sigma)^2 with sigma^2 = 2 ``options.time_sigma``^2, and 0 where the
-    difference lies between the flights of :func:`flight`. The edges keep the chi2 without it, which graph networks
-    were trained on.
+    The term is ((t_j - t_i - flight) / sigma)^2 with sigma^2 = 2 ``options.time_sigma``^2, and 0 where
+    the difference lies between the flights of :func:`flight`. The edges keep the chi2 without it, which
+    graph networks were trained on.
 
     Raises:
         InputError: the hits have no times.
@@ -69,4 +68,4 @@ def with_times(edges: Edges, hits: Hits, field: float, options: ConeOptions, cut
     off = np.maximum(np.maximum(shortest - taken, taken - longest), 0.0)
     term = off**2 / (2 * (1e-3 * options.time_sigma) ** 2)
     # A time that is no number tells nothing.
-    return edges.take(np.flatnonzero(edges.chi2 + np.where(np.isfinite(taken), term, 0.0) <= cut))
+    return np.flatnonzero(edges.chi2 + np.where(np.isfinite(taken), term, 0.0) <= cut)

@@ -100,8 +100,8 @@ def find_edges(
         pairs: from :func:`smartpix.layers.layer_pairs`.
         field: along z in T.
         threads: the result does not depend on it.
-        field_map: table of the field, whose Bz at the origin is ``field``: the largest curvature of an edge is then
-            that in the field on its way. None: it is uniform.
+        field_map: table of the field, whose Bz at the origin is ``field``: the largest curvature of an
+            edge is then that in the field on its way. None: it is uniform.
 
     The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis
     itself make no edges. Tracks parallel to it make none either, unless the detector's frame is that of a beam of
@@ -138,8 +138,15 @@ def find_edges_within(
         table, grid, layer_searches(table, pairs, detector), strongest, options.max_edges, threads
     )
     if share is not None:
-        edges = in_local(edges, hits, share, settings, strongest)
-    return with_times(edges, hits, field, options, cut) if options.time_sigma else edges
+        chi2 = in_local(_columns(edges), hits, share, settings, strongest)
+        edges = replace(edges, chi2=chi2).take(np.flatnonzero(chi2 <= cut))
+    if options.time_sigma:
+        edges = edges.take(with_times(_columns(edges), hits, field, options, cut))
+    return edges
+
+
+def _columns(edges: Edges) -> EdgeColumns:
+    return EdgeColumns(*(getattr(edges, name) for name in EdgeColumns._fields))
 
 
 def cone_settings(options: ConeOptions, field: float) -> SearchSettings:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-from seeding.arrays import SearchSettings
+from seeding.arrays import EdgeColumns, SearchSettings
 from seeding.constants import SHARPEST
 from seeding.hits import Hits
 from seeding.table import WEAKEST
 from smartpix.beam import BeamSpot
 from smartpix.field_map import FieldMap
 from smartpix.schema import InputError
-
-if TYPE_CHECKING:
-    from seeding.edges import Edges
 
 __all__ = ["along_rays", "check_frame", "in_local", "in_strongest"]
 
@@ -41,11 +35,11 @@ def check_frame(frame: BeamSpot, where: str) -> None:
 
 
 def along_rays(table: FieldMap, points: Floats, frame: BeamSpot) -> Floats:
-    """(N,) T: what bends a track in the plane across the beam, on straight rays from the origin of the frame to
-    points (N, 3).
+    """(N,) T: what bends a track in the plane across the beam, on straight rays from the origin of the
+    frame to points (N, 3).
 
-    Where the field has a part along the radius, the velocity along the beam bends as well: of a track with the
-    slope cot theta that is Bz - cot theta Br.
+    Where the field has a part along the radius, the velocity along the beam bends as well: of a track
+    with the slope cot theta that is Bz - cot theta Br.
     """
     field = frame.direction_to_beam(table.at(frame.to_global(points)))
     across = np.hypot(points[:, 0], points[:, 1])
@@ -73,15 +67,15 @@ def in_strongest(
 
 
 def in_local(
-    edges: Edges, hits: Hits, share: Floats, settings: SearchSettings, strongest: SearchSettings
-) -> Edges:
-    """Those edges of the search in the strongest field that pass in the field on their way, with their chi2 there.
+    edges: EdgeColumns, hits: Hits, share: Floats, settings: SearchSettings, strongest: SearchSettings
+) -> npt.NDArray[np.float32]:
+    """(E,) chi2 in the field on the edges' way, of those of a search in the strongest field.
 
-    The circle through the beam line and two hits at the radii r_i and r_j has the mean curvature of the way,
-    weighted with a triangle over 0 to r_j whose top is at r_i (the second divided difference of the track's
-    offset). The field of a solenoid is even in z. Where it falls with the square of the way, that mean is half of the
-    field at the axis and a quarter of that at each hit: the share is (x^2 + x + 1) / (x^2 + 1) / 6 with x = r_i /
-    r_j, 0.233 at a half and 0.25 at 1.
+    The circle through the beam line and two hits at the radii r_i and r_j has the mean curvature of the
+    way, weighted with a triangle over 0 to r_j whose top is at r_i (the second divided difference of the
+    track's offset). The field of a solenoid is even in z. Where it falls with the square of the way,
+    that mean is half of the field at the axis and a quarter of that at each hit: the share is (x^2 + x +
+    1) / (x^2 + 1) / 6 with x = r_i / r_j, 0.233 at a half and 0.25 at 1.
 
     Args:
         share: (N,) of the hits, of :func:`in_strongest`, which made ``strongest`` of ``settings``.
@@ -93,5 +87,4 @@ def in_local(
     step = 2 * max(settings.sigma_d0, SHARPEST) / (radius[edges.source] * radius[edges.target])
     local = np.maximum(curvature - mean * settings.max_curvature, 0.0) / step
     before = np.maximum(curvature - strongest.max_curvature, 0.0) / step
-    chi2 = (edges.chi2 + local**2 - before**2).astype(np.float32)
-    return replace(edges, chi2=chi2).take(np.flatnonzero(chi2 <= settings.cut))
+    return np.asarray(edges.chi2 + local**2 - before**2, dtype=np.float32)

@@ -59,8 +59,8 @@ class ConeOptions:
             ``none``: straight tracks of any slope up to about 1 through planes, of which the clusters alone
             tell the direction.
         sigma_slope: standard deviation of the slopes against the beam line, with ``prior=direction``.
-        time_sigma: standard deviation of the times of hits in ps. With it the difference of an edge's times, less
-            the flight, has a term in the joint test; 0: times are not looked at.
+        time_sigma: standard deviation of the times of hits in ps. With it the difference of an edge's
+            times, less the flight, has a term in the joint test; 0: times are not looked at.
         skips: search also pairs of layers with one layer between them that has no hit.
             :func:`smartpix.layers.layer_pairs` makes these pairs.
         max_edges: largest number of edges of an event; an event with more is refused.

@@ -1,4 +1,6 @@
-"""A table of the field at a point, and helices about any direction of the field: compiled, for simulation and fit."""
+"""A table of the field at a point, and helices about any direction of the field: compiled, for
+simulation and fit.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ IN_HEADER = fields({"r": _AXIS, "z": _AXIS, "radial": _COMPONENT, "beam": _COMPO
 
 @dataclass(frozen=True)
 class FieldMap:
-    """A field that is the same at all azimuths, between the points of a grid bilinear, beyond it as at its edge.
+    """A field that is the same at all azimuths, between the points of a grid bilinear, beyond it as at
+    its edge.
 
     Attributes:
         r: (R,) mm, ascending in equal steps from 0 or more; z: (Z,) mm, likewise.
@@ -107,7 +108,8 @@ def same_table(one: FieldMap | None, other: FieldMap | None) -> bool:
 
 
 def in_header(table: FieldMap) -> dict[str, list[float]]:
-    """A table as JSON: both axes, and the components at all z of the first radius, of the second, and so on.
+    """A table as JSON: both axes, and the components at all z of the first radius, of the second, and so
+    on.
 
     Raises:
         InputError: it has more points than a header should hold.
@@ -139,12 +141,12 @@ def from_header(told: Mapping[str, Sequence[float]], where: str) -> FieldMap:
 def read_field_map(path: str | Path) -> FieldMap:
     """Read a table of a field: lines ``r z Br Bz`` (mm, T), separated by spaces or commas.
 
-    Lines that begin with ``#``, and a first line of names, are left out. The points are those of a grid, in any
-    order.
+    Lines that begin with ``#``, and a first line of names, are left out. The points are those of a grid,
+    in any order.
 
     Raises:
-        InputError: no such file, a line that is not four numbers, points that are no grid of equal steps or
-            there twice, or a field beyond any tracker's.
+        InputError: no such file, a line that is not four numbers, points that are no grid of equal steps
+            or there twice, or a field beyond any tracker's.
     """
     path = Path(path)
     if path.is_file() and path.stat().st_size > LARGEST:

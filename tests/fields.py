@@ -10,8 +10,8 @@ R, Z = np.linspace(0.0, 400.0, 41), np.linspace(-1600.0, 1600.0, 161)
 
 
 def falling_solenoid(tesla: float, weaker: float = 0.3, at: float = 1600.0) -> FieldMap:
-    """Bz = B (1 - a (z^2 - r^2 / 2)) and Br = B a r z, without sources or currents: to second order the field of
-    every solenoid about its middle; on the axis ``weaker`` at ``at`` (mm).
+    """Bz = B (1 - a (z^2 - r^2 / 2)) and Br = B a r z, without sources or currents: to second order the
+    field of every solenoid about its middle; on the axis ``weaker`` at ``at`` (mm).
     """
     a = weaker / at**2
     r, z = np.meshgrid(R, Z, indexing="ij")

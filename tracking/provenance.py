@@ -40,8 +40,8 @@ def named_weights(options: RunOptions) -> dict[str, str]:
 
 
 def sums_of_weights(options: RunOptions) -> dict[str, list[str]]:
-    """By option, the sha256 of the weights and of their JSON, of a calibration and of a table of the field, of those
-    that are there.
+    """By option, the sha256 of the weights and of their JSON, of a calibration and of a table of the
+    field, of those that are there.
     """
     sums = {}
     for name, value in named_weights(options).items():

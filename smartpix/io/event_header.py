@@ -58,8 +58,8 @@ class Header:
 
     Attributes:
         detector: module table.
-        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way; where there
-            is a table of it, that at the origin.
+        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way;
+            where there is a table of it, that at the origin.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
         origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
@@ -67,7 +67,8 @@ class Header:
         beam_spot: luminous region. What a file does not tell of it is as in :data:`smartpix.beam.CENTRED`.
         calibration: corrections of charges and estimates, which no file says; the detector is aligned by it
             already. None: nothing is corrected.
-        field_map: table of the field about the global z axis, which search and fit follow; None: it is uniform.
+        field_map: table of the field about the global z axis, which search and fit follow; None: it is
+            uniform.
     """
 
     detector: Detector

@@ -216,7 +216,8 @@ def follow(
 
     Args:
         particles: (N, 9) point (mm), momentum (GeV), time (ns), charge, mass (GeV).
-        table: see :func:`smartpix.field_kernels.field_at`; turns: after which a particle is dropped; least: GeV, below which it is.
+        table: see :func:`smartpix.field_kernels.field_at`; turns: after which a particle is dropped;
+            least: GeV, below which it is.
         effects: (3,) bool; knock_on: GeV, least kinetic energy of the electrons, 0: none.
         states: (N,) of the random numbers, for each particle its own.
     """

@@ -1,4 +1,6 @@
-"""Curvatures that the search allows in a table of the field: against loops, and against the propagator."""
+"""Curvatures that the search allows in a table of the field: against loops, and against the
+propagator.
+"""
 
 import numpy as np
 import pytest

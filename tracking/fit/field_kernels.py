@@ -1,4 +1,6 @@
-"""Tracks in a table of the field, against helices in a uniform one: compiled loops, arrays in, arrays out."""
+"""Tracks in a table of the field, against helices in a uniform one: compiled loops, arrays in, arrays
+out.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,9 @@ def _field(table: Any, frame: Any, point: Any, there: Any, b: Any) -> float:
 def mean_strengths(start: Any, hits: Any, status: Any, table: Any, frame: Any, strengths: Any) -> None:
     """Fill (T,) curvatures (1/mm) of 1 GeV in the mean field along each track's chord.
 
-    The curvature of many points over a length is the second derivative weighted with s^2 (1 - s)^2, of the share s
-    of the length: the component of the parabola (A. Savitzky, M. J. E. Golay, Anal. Chem. 36 (1964) 1627).
+    The curvature of many points over a length is the second derivative weighted with s^2 (1 - s)^2, of
+    the share s of the length: the component of the parabola (A. Savitzky, M. J. E. Golay, Anal. Chem. 36
+    (1964) 1627).
     """
     point, there, b = np.empty(3), np.empty(3), np.empty(3)
     for t in range(len(strengths)):
@@ -100,14 +103,16 @@ def bent_away(
     first_track: int, last_track: int, start: Any, hits: Any, status: Any, parameters: Any, strengths: Any,
     table: Any, frame: Any, shift: Any,
 ) -> None:  # fmt: skip
-    """Fill (K, 4) how far tracks in a table of the field pass from their helices on the modules of their hits: x
-    and y (mm) and both slopes.
+    """Fill (K, 4) how far tracks in a table of the field pass from their helices on the modules of their
+    hits: x and y (mm) and both slopes.
 
-    Both start at the tracks' closest approach to the axis. A hit whose module either does not reach gets 0.
+    Both start at the tracks' closest approach to the axis. A hit whose module either does not reach gets
+    0.
 
     Args:
         start, hits, status: see :func:`tracking.fit.kernels.fit_part`.
-        parameters: (T, 5) d0, z0, phi, theta, q/p; strengths: (T,) curvature of 1 GeV of the helices, 1/mm.
+        parameters: (T, 5) d0, z0, phi, theta, q/p; strengths: (T,) curvature of 1 GeV of the helices,
+            1/mm.
         table: see :func:`smartpix.field_kernels.field_at`; frame: see :func:`_field`.
     """
     point, heading, to, ahead = np.empty(3), np.empty(3), np.empty(3), np.empty(3)

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
+import numpy as np
+
 from smartpix.io.events import Header
 from smartpix.material import Material
 
 __all__ = ["other_material"]
 
+ALIKE = 1e-4
+"""Relative difference of two materials that are taken for the same: numbers are printed with six
+digits.
+"""
+
 
 def other_material(header: Header, fit: Material) -> str | None:
-    """A line that says which material of the fit is not that of the simulation, and what to set; None where they
-    agree, or the header does not say.
+    """A line that says which material of the fit is not that of the simulation, and what to set; None
+    where they agree, or the header does not say.
 
     ACTS's Fatras has that of the generic detector, whatever the options of the simulation are.
     """
@@ -27,7 +34,7 @@ def other_material(header: Header, fit: Material) -> str | None:
     for option in fields(Material):
         own, other = getattr(fit, option.name), true.get(option.name, getattr(Material(), option.name))
         other = tuple(other) if isinstance(other, (list, tuple)) else other
-        if own != other:
+        if np.size(own) != np.size(other) or not np.allclose(own, other, rtol=ALIKE, atol=0):
             differing[option.name] = (own, other)
     # Without any material it does not matter where it would be.
     for name, of in (("pipe_radius", "pipe"), ("support_gap", "support")):

@@ -35,12 +35,13 @@ class TrackTimes:
 def track_times(
     hits: Hits, tracks: Tracks, helices: Parameters, field: float, resolution: float
 ) -> TrackTimes | None:
-    """The means of the hits' times less the flight, of pions with the fitted momentum along the fitted helix.
+    """The means of the hits' times less the flight, of pions with the fitted momentum along the fitted
+    helix.
 
     Args:
         field: along z in T.
-        resolution: of a hit in ps. 0: it is found from how far the event's hits are from their tracks' means, by
-            the median.
+        resolution: of a hit in ps. 0: it is found from how far the event's hits are from their tracks'
+            means, by the median.
 
     Returns:
         None where hits have no times.
@@ -67,8 +68,8 @@ def track_times(
 
 
 def _spread(off: Floats, number: npt.NDArray[np.int64]) -> float:
-    """Standard deviation of single hits, ns, from how far they are off the means of so many; NaN where each is
-    alone.
+    """Standard deviation of single hits, ns, from how far they are off the means of so many; NaN where
+    each is alone.
     """
     several = number > 1
     if not np.any(several):

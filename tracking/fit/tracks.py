@@ -95,10 +95,11 @@ def fit_tracks(
         field: along z in T, signed; at 0 there is no qop: it is 0 with variance 0, and ndf counts four
             parameters.
         threads: that share the tracks; results do not depend on it.
-        field_map: table of the field; None: it is uniform. Each track is then fitted as a helix in the mean field on
-            its way, with hits that are put where that helix would pass: they are moved by what a track with the
-            same parameters in the table is off from it. What the moves are made with are the parameters of the round
-            before, and there are :data:`ROUNDS`. The parameters are those in the table.
+        field_map: table of the field; None: it is uniform. Each track is then fitted as a helix in the
+            mean field on its way, with hits that are put where that helix would pass: they are moved by
+            what a track with the same parameters in the table is off from it. What the moves are made
+            with are the parameters of the round before, and there are :data:`ROUNDS`. The parameters are
+            those in the table.
 
     Raises:
         InputError: a table of the field, and the frame is that of a beam of particles.
@@ -152,7 +153,8 @@ class _Inputs:
         surfaces: cylinders and disks, see :func:`tracking.fit.material.scattering`.
         strength: curvature of 1 GeV in the field, 1/mm, signed; (T,) where each track has its own.
         straight: (T,) tracks that start from a line; status: (K,) of their hits: both of the fit that was made.
-        shift: (K, 4) that hits are moved back by, see :func:`tracking.fit.field_kernels.bent_away`; None: by nothing.
+        shift: (K, 4) that hits are moved back by, see :func:`tracking.fit.field_kernels.bent_away`;
+            None: by nothing.
     """
 
     hits: Hits

@@ -1,4 +1,6 @@
-"""The fit in tables of the field: the uniform one, exact tracks of the propagator and of SciPy, and pulls."""
+"""The fit in tables of the field: the uniform one, exact tracks of the propagator and of SciPy, and
+pulls.
+"""
 
 from dataclasses import replace
 

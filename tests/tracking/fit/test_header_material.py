@@ -33,6 +33,11 @@ def test_other_material_is_told_with_what_to_set():
         (header(THIN), FitOptions(sensor=0.002, support=0.0, pipe=0.0)),
         # Where there is no pipe, its radius does not matter.
         (header(replace(THIN, pipe_radius=50.0)), FitOptions(sensor=0.002, support=0.0, pipe=0.0)),
+        # As the line prints it.
+        (
+            header(replace(THIN, sensor=0.0005224660397)),
+            FitOptions(sensor=0.000522466, support=0.0, pipe=0.0),
+        ),
         # Fatras has the generic detector's.
         (header(THIN, "fatras"), FitOptions()),
         (Header(one_module_detector(), 2.0, (0,)), FitOptions()),

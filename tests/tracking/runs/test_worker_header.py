@@ -1,4 +1,6 @@
-"""A worker's chain has the dead modules, the calibration and the table of the field of the process that began the run."""
+"""A worker's chain has the dead modules, the calibration and the table of the field of the process that
+began the run.
+"""
 
 from dataclasses import replace
 

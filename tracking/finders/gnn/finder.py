@@ -106,7 +106,8 @@ class GraphSearch:
         graph: ``cone`` or ``window``; cone, window, seed: options of these steps.
         threads: of the edges, the seeds and the scores; the results do not depend on it.
         holes: searches over the dead modules of the detector; None: it has none.
-        field_map: table of the field, of which ``field`` is that at the origin, for the cones; None: it is uniform.
+        field_map: table of the field, of which ``field`` is that at the origin, for the cones; None: it
+            is uniform.
     """
 
     detector: Detector
