@@ -24,6 +24,7 @@ from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
 from smartpix.estimate.positions import PositionEstimator
+from smartpix.field_map import read_field_map
 from smartpix.io.events import Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
@@ -44,6 +45,8 @@ from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
 from tracking.fit.follow import Followed, follow_tracks
+from tracking.fit.header_material import other_material
+from tracking.fit.track_times import TrackTimes, track_times
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.options import RunOptions
@@ -103,6 +106,7 @@ class EventResult:
         ms: by stage, in milliseconds of wall time.
         followed: the tracks with their hits of strips, where the detector has some; all else is of pixels
             alone.
+        times: of the tracks; None where clusters have none.
     """
 
     event: int
@@ -121,6 +125,8 @@ class EventResult:
     def whole(self) -> EventResult | Followed:
         """What has the ``hits``, ``tracks`` and ``helices`` with all their hits, those of strips too."""
         return self.followed or self
+
+    times: TrackTimes | None = None
 
 
 @one_line_and_table
@@ -164,6 +170,8 @@ class Chain:
             )
         torch.set_num_threads(options.threads)
         header = with_known_dead(header, options.dead)
+        if options.field_map:
+            header = replace(header, field_map=read_field_map(options.field_map))
         if options.calibration:
             header = header.calibrated(read_calibration(options.calibration, header.detector))
         estimator = choose_estimator(
@@ -193,7 +201,9 @@ class Chain:
     @cached_property
     def finder(self) -> GraphFinder:
         """From hits to tracks."""
-        return GraphFinder.for_detector(self.header.detector, self.header.field, self.options, self.network)
+        return GraphFinder.for_detector(
+            self.header.detector, self.header.field, self.options, self.network, self.header.field_map
+        )
 
     @property
     def pairs(self) -> LayerPairs:
@@ -215,7 +225,15 @@ class Chain:
         found = self.finder.find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)
-        helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit, options.threads)
+        helices = fit_tracks(
+            hits,
+            found.tracks,
+            detector,
+            self.header.field,
+            options.fit,
+            options.threads,
+            self.header.field_map,
+        )
         clock.lap("fit")
         vertices = find_vertices(helices.z0, helices.sigma()[:, 1], options.vertex)
         clock.lap("vertex")
@@ -225,12 +243,13 @@ class Chain:
             strips = estimated_hits(clusters[strip], self.header, estimator)
             followed = follow_tracks(
                 hits, found.tracks, helices, replace(strips, cluster=strip), detector, self.header.field, options.fit,
-                options.threads,
+                options.threads, self.header.field_map,
             )  # fmt: skip
             clock.lap(FOLLOW)
         return EventResult(
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
             found.outside, clock.ms, followed,
+            track_times(hits, found.tracks, helices, self.header.field, options.cone.time_sigma),
         )  # fmt: skip
 
     def reference_edges(self, result: EventResult) -> Edges:
@@ -249,11 +268,13 @@ class Chain:
 def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:
     """What makes the estimates wrong for the files of a header, a line each."""
     lines = readout_untold(header)
-    if header.made_by_table_of_field:
+    if header.lacks_field_map:
         lines.append(
-            f"these events are of a table of the field, and search and fit take its {header.field:g} T at the origin "
-            "for all places: momenta are off where the table has another field"
+            f"these events are of a table of the field that their file does not hold, and search and fit take its "
+            f"{header.field:g} T at the origin for all places: momenta are off elsewhere; give it (field_map=FILE)"
         )
+    if told := other_material(header, options.fit):
+        lines.append(told)
     # The window's edges do not use the directions, so that these may be off.
     if options.graph == "cone" and trained_on_others(header, estimator):
         lines.append(
@@ -284,14 +305,14 @@ def chain_finder(header: Header, name: str = "balanced") -> Finder:
     ``chain-NAME`` of :mod:`tracking.finder_table`.
     """
     header, options = header.at_beam(), WORKING_POINTS[name]
-    finder = GraphFinder.for_detector(header.detector, header.field, options)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, field_map=header.field_map)
     return finder if options.split.mode == "off" else split_finder(finder, header, options.split)
 
 
 def window_finder(header: Header) -> GraphFinder:
     """The same with the window's edges in the cones' place: the entry ``window``."""
     header = header.at_beam()
-    return GraphFinder.for_detector(header.detector, header.field, WINDOW)
+    return GraphFinder.for_detector(header.detector, header.field, WINDOW, field_map=header.field_map)
 
 
 def gravnet_finder(header: Header, weights: str = "gravnet") -> Finder:
@@ -314,5 +335,5 @@ def graph_finder_with(header: Header, weights: str, scorer: EdgeScorer) -> Finde
         scorer: the network.
     """
     header, options = header.at_beam(), replace(WORKING_POINTS["balanced"], gnn=weights)
-    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer, header.field_map)
     return split_finder(finder, header, options.split)

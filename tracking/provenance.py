@@ -40,7 +40,9 @@ def named_weights(options: RunOptions) -> dict[str, str]:
 
 
 def sums_of_weights(options: RunOptions) -> dict[str, list[str]]:
-    """By option, the sha256 of the weights and of their JSON, and of a calibration, of those that are there."""
+    """By option, the sha256 of the weights and of their JSON, of a calibration and of a table of the
+    field, of those that are there.
+    """
     sums = {}
     for name, value in named_weights(options).items():
         # Chosen by the sensor of the files, so that these tell which.
@@ -48,6 +50,7 @@ def sums_of_weights(options: RunOptions) -> dict[str, list[str]]:
             continue
         path = weights_path(value)
         sums[name] = [sha256_of(p) for p in (path, path.with_suffix(".json")) if p.is_file()]
-    if options.calibration and (path := Path(options.calibration)).is_file():
-        sums["calibration"] = [sha256_of(path)]
+    for name in ("calibration", "field_map"):
+        if (value := getattr(options, name)) and (path := Path(value)).is_file():
+            sums[name] = [sha256_of(path)]
     return sums

@@ -14,6 +14,7 @@ from smartpix import schema
 from smartpix.beam import CENTRED, BeamSpot
 from smartpix.calibration import Calibration, displaced, fingerprint
 from smartpix.detector_checks import repetitions
+from smartpix.field_map import IN_HEADER, FieldMap, from_header
 from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
@@ -38,6 +39,7 @@ _METADATA = fields(
         # A file need not tell all of it.
         "beam_spot": optional(fields({n: optional(real(*r[:2])) for n, r in ranges_of(BeamSpot).items()})),
         "dead_modules": optional(items(whole(0, 2**31 - 1), 0, different=True)),
+        "field_map": optional(IN_HEADER),
     },
     more=True,
 )
@@ -56,7 +58,8 @@ class Header:
 
     Attributes:
         detector: module table.
-        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
+        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way;
+            where there is a table of it, that at the origin.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
         origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
@@ -64,6 +67,8 @@ class Header:
         beam_spot: luminous region. What a file does not tell of it is as in :data:`smartpix.beam.CENTRED`.
         calibration: corrections of charges and estimates, which no file says; the detector is aligned by it
             already. None: nothing is corrected.
+        field_map: table of the field about the global z axis, which search and fit follow; None: it is
+            uniform.
     """
 
     detector: Detector
@@ -73,9 +78,12 @@ class Header:
     origin: Mapping[str, Any] = dataclass_field(default_factory=dict)
     beam_spot: BeamSpot = CENTRED
     calibration: Calibration | None = None
+    field_map: FieldMap | None = None
 
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
+        if self.field_map is not None:
+            self.field_map.check_origin(self.field, "header")
 
     @property
     def has_pixels(self) -> bool:
@@ -88,11 +96,12 @@ class Header:
         return bool(self.made_by.get("times", False))
 
     @property
-    def made_by_table_of_field(self) -> bool:
-        """Whether events were simulated in a table of the field, of which ``field`` is Bz at the origin."""
+    def lacks_field_map(self) -> bool:
+        """Whether events were simulated in a table of the field that the header does not have."""
         options = self.made_by.get("options")
         transport = options.get("transport") if isinstance(options, Mapping) else None
-        return isinstance(transport, Mapping) and bool(transport.get("field_map"))
+        made_in_table = isinstance(transport, Mapping) and bool(transport.get("field_map"))
+        return made_in_table and self.field_map is None
 
     def at_beam(self, beam: BeamSpot | None = None) -> Header:
         """The header with its detector in the frame of a beam; None: that of the header itself.
@@ -195,6 +204,7 @@ def check_header(path: Path, file: Any) -> EventFile:
             meta["made_by"],
             meta.get("provenance", {}),
             BeamSpot(**{name: float(value) for name, value in meta.get("beam_spot", {}).items()}),
+            field_map=from_header(meta["field_map"], str(path)) if "field_map" in meta else None,
         ),
         n_events=n_events,
         container="ttree" if trees[TREE] == "TTree" else "rntuple",

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seeding.hits import Hits
 from smartpix.geometry import Detector
-from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.helix import curvatures, half_turns
 from tracking.calibration.options import CalibrateOptions
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.options import FitOptions
@@ -135,10 +135,7 @@ def slopes_on_modules(helices: Parameters, tracks: Tracks, hits: Hits, field: fl
     phi, d0, sine = helices.phi[owner], helices.d0[owner], np.sin(helices.theta[owner])
     position = hits.position[tracks.hits]
     chord = np.hypot(position[:, 0] + d0 * np.sin(phi), position[:, 1] - d0 * np.cos(phi))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        curvature = CURVATURE_PER_TESLA * field * helices.qop[owner] / sine
-    # A positive charge turns clockwise in a field along z.
-    turned = phi - 2 * np.arcsin(np.clip(curvature * chord / 2, -1.0, 1.0))
+    turned = phi + 2 * half_turns(curvatures(helices.qop[owner], field, sine), chord)
     direction = np.stack([sine * np.cos(turned), sine * np.sin(turned), np.cos(helices.theta[owner])], axis=1)
     local = np.einsum("kij,kj->ki", hits.axes[tracks.hits].reshape(-1, 3, 3), direction)
     steep = np.where(np.abs(local[:, 2]) < 1e-3, 1e-3, local[:, 2])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from seeding.hits import Hits
 from smartpix.estimate.base import Estimate
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.material import surfaces
 from smartpix.physics import CURVATURE_PER_TESLA
@@ -67,7 +68,7 @@ def joined_hits(first: Hits, second: Hits) -> Hits:
 
 def follow_tracks(
     hits: Hits, tracks: Tracks, helices: Helices, strips: Hits, detector: Detector, field: float,
-    options: FitOptions | None = None, threads: int = 1,
+    options: FitOptions | None = None, threads: int = 1, field_map: FieldMap | None = None,
 ) -> Followed:  # fmt: skip
     """Give fitted tracks the hits of strips along their way outwards, at most one a layer.
 
@@ -77,7 +78,8 @@ def follow_tracks(
 
     Args:
         strips: of the same event.
-        field: along z in T, signed.
+        field: along z in T, signed: the way outwards is a helix in it.
+        field_map: of the last fit, instead.
     """
     options = options or FitOptions()
     layers = np.unique(strips.layer)
@@ -94,7 +96,7 @@ def follow_tracks(
     )  # fmt: skip
     _keep_best(chosen, chi2)
     rows = np.where(chosen >= 0, np.append(order, -1)[chosen], -1)
-    return _fitted(hits, tracks, strips, rows, detector, field, options, threads)
+    return _fitted(hits, tracks, strips, rows, detector, field, options, threads, field_map)
 
 
 def _gathered(hits: Hits, rows: Ints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int8]]:
@@ -134,7 +136,7 @@ def _keep_best(chosen: Ints, chi2: npt.NDArray[np.float64]) -> None:
 
 def _fitted(
     hits: Hits, tracks: Tracks, strips: Hits, rows: Ints, detector: Detector, field: float, options: FitOptions,
-    threads: int,
+    threads: int, field_map: FieldMap | None,
 ) -> Followed:  # fmt: skip
     """Tracks with the strips ``rows`` (T, L), -1 for none, fitted."""
     distance = np.linalg.norm(np.append(strips.position, [[np.inf] * 3], axis=0)[rows], axis=2)
@@ -145,5 +147,5 @@ def _fitted(
         for own, more in zip(tracks.rows(), outwards, strict=True)
     ]
     extended = Tracks.from_rows(of_track, tracks.score)
-    helices = fit_tracks(both, extended, detector, field, options, threads)
+    helices = fit_tracks(both, extended, detector, field, options, threads, field_map)
     return Followed(both, extended, helices, np.asarray(np.sum(rows >= 0, axis=1)))

@@ -12,7 +12,7 @@ from tracking.fit.kalman import FAR, Q_PRIOR, filtered
 from tracking.fit.smoother import N_KEPT, OUTLIER, UNUSABLE, USED, smooth
 from tracking.fit.start import start_circle, start_line
 
-__all__ = ["LOST", "OUTLIER", "UNUSABLE", "USED", "fit_part", "gathered"]
+__all__ = ["LOST", "OUTLIER", "UNUSABLE", "USED", "fit_each", "fit_part", "gathered"]
 
 LOST = (1e3, 1e3, math.pi, math.pi, Q_PRIOR)
 """Widths of the parameters of a track that could not be fitted."""
@@ -151,3 +151,17 @@ def fit_part(
                     covariance[t, i, j] = covariance[t, j, i] = c[m]
                     m += 1
             break
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def fit_each(
+    first_track: int, last_track: int, start: Any, hits: Any, angles: Any, cylinders: Any, disks: Any,
+    sensor: float, strengths: Any, momentum: float, cut: float,
+    parameters: Any, covariance: Any, chi2: Any, n_used: Any, straight: Any, status: Any, residual: Any, pull: Any,
+) -> None:  # fmt: skip
+    """:func:`fit_part` of tracks that have each a field of its own: ``strengths`` (T,)."""
+    for t in range(first_track, last_track):
+        fit_part(
+            t, t + 1, start, hits, angles, cylinders, disks, sensor, strengths[t], momentum, cut, parameters,
+            covariance, chi2, n_used, straight, status, residual, pull,
+        )  # fmt: skip

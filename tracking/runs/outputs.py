@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smartpix.files import store_text
-from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACKS, Column
+from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACK_TIMES, TRACKS, Column
 from tracking.options import EXTRA
 
 if TYPE_CHECKING:
@@ -87,17 +87,18 @@ def _joined(values: Sequence[Any]) -> Any:
 
 @contextmanager
 def output_writer(
-    folder: Path, extra: Sequence[str], has_truth: bool, metadata: Mapping[str, Any]
+    folder: Path, extra: Sequence[str], has_truth: bool, has_times: bool, metadata: Mapping[str, Any]
 ) -> Iterator[Callable[[Outputs, int], None]]:
     """Open the files in a folder; gives a function that writes some events, of the input file of that number,
     to all of them.
     """
     from smartpix.io.write import table_writer
 
+    of_tracks = _present(TRACKS, has_truth) | (TRACK_TIMES if has_times else {})
     with ExitStack() as stack:
         add: dict[str, Callable[[Columns], None]] = {}
         for name, tree, kinds in (
-            ("tracks.root", "tracks", {"track": _present(TRACKS, has_truth), "hit": TRACK_HITS}),
+            ("tracks.root", "tracks", {"track": of_tracks, "hit": TRACK_HITS}),
             ("edges.root", "edges", {"edge": _present(EDGES, has_truth)}),
         ):
             if name == "tracks.root" or name in extra:
@@ -107,11 +108,13 @@ def output_writer(
                     **{branch: _record(columns) for branch, columns in kinds.items()},
                 }
                 add[name] = stack.enter_context(table_writer(folder / name, tree, types, metadata)).extend
-        for name, columns, hits in (("edges.parquet", EDGES, {}), ("tracks.parquet", TRACKS, TRACK_HITS)):
+        for name, columns, hits in (
+            ("edges.parquet", _present(EDGES, has_truth), {}), ("tracks.parquet", of_tracks, TRACK_HITS),
+        ):  # fmt: skip
             if name in extra:
                 from smartpix.tables import parquet_writer
 
-                layout = _parquet_types(_present(columns, has_truth), hits)
+                layout = _parquet_types(columns, hits)
                 add[name] = stack.enter_context(parquet_writer(folder / name, layout, metadata))
 
         def write(outputs: Outputs, file_number: int) -> None:
@@ -166,7 +169,11 @@ def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackSc
         # 0 stands for no particle.
         columns["particle_id"] = np.append(truth.particle_id, 0)[score.particle]
         columns["hit_fraction"] = score.hit_fraction
-    return {n: np.asarray(v).astype(TRACKS[n].dtype) for n, v in columns.items()}
+    kinds = TRACKS
+    if result.times is not None:
+        columns |= {"time": result.times.time, "sigma_time": result.times.sigma}
+        kinds = TRACKS | TRACK_TIMES
+    return {n: np.asarray(v).astype(kinds[n].dtype) for n, v in columns.items()}
 
 
 def _hit_columns(result: EventResult) -> Columns:

@@ -18,7 +18,7 @@ from seeding.hits import Hits
 from seeding.table import max_curvature
 from smartpix.clusters import flatten
 from smartpix.geometry import Detector, Layers
-from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.helix import curvatures
 from smartpix.schema import PARAMETERS, TARGETS
 from tracking import metrics
 from tracking.chain import Chain, EventResult
@@ -236,8 +236,7 @@ def _tracks(result: EventResult, field: float) -> Columns:
     sin, cos = np.sin(helices.phi), np.cos(helices.phi)
     start = np.stack([-helices.d0 * sin, helices.d0 * cos, helices.z0], axis=1)
     transverse = np.sin(helices.theta)
-    # Positive charge turns clockwise in a field along +z.
-    curvature = -field * CURVATURE_PER_TESLA * helices.qop / transverse
+    curvature = curvatures(helices.qop, field, transverse)
     line = np.zeros((len(tracks), HELIX_POINTS, 3))
     for t, rows in enumerate(tracks.rows()):
         along = [path_on_circle(start[t], cos[t], sin[t], curvature[t], x, y) for x, y in position[rows, :2]]
