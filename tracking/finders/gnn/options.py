@@ -47,7 +47,8 @@ class DisplacedOptions:
 
     gnn: str = "gnn-displaced"
     cone: ConeOptions = DISPLACED
-    build: BuildOptions = field(default_factory=BuildOptions)
+    # A loss of energy is looked for once.
+    build: BuildOptions = BuildOptions(radiated_pt=0.0)
 
     def __post_init__(self) -> None:
         check_types("displaced", self)
