@@ -13,6 +13,9 @@ from smartpix.compiled import FAST, njit
 
 __all__ = ["extend_paths", "sort_by_layer"]
 
+LEAST_BEND = 0.7
+"""Least curvature behind a loss in that of the path before, which may have the loss in it."""
+WORST_SLOPES = 9.0
 STRAIGHT = 1e-9
 """1/mm: half the curvature's turn is its series below it."""
 
@@ -105,7 +108,7 @@ def _best(
                 continue
             chord2 = ahead * ahead + aside * aside
             bend = 2 * aside / chord2
-            if not abs(k) < abs(bend) < most:
+            if not LEAST_BEND * abs(k) < abs(bend) < most:
                 continue
             way = _half_turn(bend, math.sqrt(chord2))[1]
             off = (position[j, 2] - position[c, 2]) / way - slope
@@ -115,9 +118,10 @@ def _best(
                 continue
             # A circle turns twice as far as its chord.
             cosine, sine = (ahead * ahead - aside * aside) / chord2, 2 * ahead * aside / chord2
-            chi2 += _slopes_chi2(
+            slopes = _slopes_chi2(
                 axes, cot, covariance, j, tx * cosine - ty * sine, ty * cosine + tx * sine, slope
             )
+            chi2 += min(slopes, WORST_SLOPES)
             if chi2 < best:
                 best, found = chi2, j
     return found
