@@ -81,14 +81,14 @@ def _longest(first_track: int, last_track: int, start: Any) -> int:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fit_part(
     first_track: int, last_track: int, start: Any, hits: Any, angles: Any, cylinders: Any, disks: Any,
-    sensor: float, strength: float, momentum: float, cut: float,
+    sensor: float, strength: float, momentum: float, mass: float, losing: bool, cut: float,
     parameters: Any, covariance: Any, chi2: Any, n_used: Any, straight: Any, status: Any, residual: Any, pull: Any,
 ) -> None:  # fmt: skip
     """Fit some of the tracks; the arrays from ``parameters`` on are filled.
 
     Args:
         start: (T + 1,) of the tracks; hits, angles, status: of :func:`gathered`.
-        cylinders, disks, sensor, strength, momentum: see :func:`tracking.fit.kalman.filtered`.
+        cylinders, disks, sensor, strength, momentum, mass, losing: see :func:`tracking.fit.kalman.filtered`.
         cut: largest chi2 of a hit.
         straight: (T,) tracks whose start is a line.
         residual, pull: (K, 2); (0, 2) to go over no more tracks again than may have an outlier.
@@ -122,7 +122,7 @@ def fit_part(
             n = _sorted(order, path, first, last, status)
             total, values, c, failed = filtered(
                 n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength, momentum,
-                kept, to_keep,
+                mass, losing, kept, to_keep,
             )  # fmt: skip
             if failed >= 0:
                 # Once more along a line, then without the hit that cannot be reached.

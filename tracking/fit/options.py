@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from smartpix.beam import CENTRED, BeamSpot
 from smartpix.material import Material
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
+from smartpix.simulate.beam_options import KINDS
 from tracking.metrics.findable import MIN_LAYERS
 
 __all__ = ["BeamOptions", "FitOptions", "HelixMatchOptions", "VertexOptions"]
@@ -48,12 +49,18 @@ class FitOptions(Material):
         angles: use the estimated cot alpha and cot beta as well.
         straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
             their scattering.
+        particle: what tracks are taken for, for their scattering and their loss of energy: ``pion``, ``muon``,
+            ``electron``, ``kaon`` or ``proton``.
+        energy_loss: whether they lose energy in the material: Bethe's mean, and electrons by bremsstrahlung, which
+            widens q/p besides.
     """
 
     # One in three million hits is worse if errors are Gaussian: exp(-30 / 2) for two coordinates.
     outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
     straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")
+    particle: str = one_of("pion", KINDS)
+    energy_loss: bool = False
 
     def __post_init__(self) -> None:
         self.check("fit")
