@@ -32,7 +32,7 @@ from tracking.fit.curvilinear import (
     updated_by_pair,
 )
 from tracking.fit.helix import advance, axis, closest_approach, crossing, dot
-from tracking.fit.losses import lost_in, shares_lost
+from tracking.fit.losses import TAILS, lost_in, shares_lost
 from tracking.fit.material import below, scattering, thickness
 from tracking.fit.smoother import USED, keep_pair, keep_place, keep_step
 
@@ -43,6 +43,8 @@ MAX_Q, MAX_SLOPE, FAR = 100.0, 1e4, 1e5
 POSITION_PRIOR, SLOPE_PRIOR, Q_PRIOR = 1e4, 0.3, 10.0
 """Widths of the first state: in sigmas of its hit, in rad, in 1/GeV. Wider ones cost digits."""
 MIN_SIGMA = 1e-9
+LEAST = 1e-30
+"""Probability of a loss where there is no material."""
 NOWHERE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Of no module yet."""
 
@@ -153,7 +155,8 @@ def _on_fitted(place: Any, x: Any, seen: Any, helix: Any, strength: float) -> An
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def filtered(
     n: int, order: Any, path: Any, first: int, hits: Any, angles: Any, status: Any, helix: Any, cylinders: Any,
-    disks: Any, sensor: float, strength: float, momentum: float, mass: float, losing: bool, kept: Any, to_keep: bool,
+    disks: Any, sensor: float, strength: float, momentum: float, mass: float, losing: bool, radiates: int, tail: int,
+    kept: Any, to_keep: bool,
 ) -> Any:  # fmt: skip
     """Filter a track from its outermost hit to the z axis.
 
@@ -164,11 +167,13 @@ def filtered(
         cylinders, disks: see :func:`tracking.fit.material.scattering`; sensor: radiation lengths of a module.
         strength: curvature of 1 GeV, signed, 1/mm; 0 without field, where momentum (GeV) is what scatters.
         mass: of the particle, GeV; losing: whether it loses energy, see :mod:`tracking.fit.losses`.
+        radiates: place in the order just outside of which it radiated, by ``tail`` of
+            :data:`tracking.fit.losses.TAILS`; -1: nowhere.
         kept: (M, N_KEPT) filled for the smoother if ``to_keep``.
 
     Returns:
         chi2; parameters and covariance at the axis; the place at which it failed: -1 if it did not, n at
-        the axis.
+        the axis; and the logarithm of the hits' probability, less what all ways to radiate share, where it does.
     """
     start, t, sine, cosine, w = helix
     q = w / strength if strength != 0 else 1 / momentum
@@ -177,14 +182,14 @@ def filtered(
     inverse = 1 + (q * mass) ** 2
     momentum2, beta2 = q * q * inverse, 1 / inverse
     turn = w * sine
-    chi2 = s = radius = 0.0
+    chi2 = s = radius = spread = prior = 0.0
     in_cylinders = in_disks = 0
     x, p = (0.0, 0.0, 0.0, 0.0, 0.0), from_module((0.0, 0.0, 0.0, 0.0), 0.0, NOWHERE, 0.0)
     r, seen, out = start, NOWHERE, (0.0, 0.0, 0.0, 0.0, 0.0)
     if not abs(q) < MAX_Q and strength != 0:
-        return chi2, out, p, 0
+        return chi2, out, p, 0, 0.0
     losing = losing and strength != 0 and q != 0
-    rates = shares_lost(abs(q), mass) if losing else (0.0, 0.0, False)
+    rates = shares_lost(abs(q), mass) if losing else (0.0, 0.0)
     for i in range(n + 1):
         before, far, far_radius, far_cylinders, far_disks = s, r, radius, in_cylinders, in_disks
         if i < n:
@@ -194,7 +199,7 @@ def filtered(
             s, r, t, reached = crossing(helix, path[k - first], center, normal)
             # After half a turn the track comes back: that crossing is another one.
             if not (reached and abs(w * (s - before)) < math.pi):
-                return chi2, out, p, i
+                return chi2, out, p, i, 0.0
             seen = sight(ex, ey, normal, t, sine, cosine)
             along = (seen[6], seen[7], seen[8])
         else:
@@ -203,16 +208,14 @@ def filtered(
                 (center, ex, ey, normal), x, seen, (r, t, sine, cosine, w), strength
             )
             if not good:
-                return chi2, out, p, n - 1
+                return chi2, out, p, n - 1, 0.0
             far, _, sine, cosine, w = helix
             if not sine > 1e-6:
-                return chi2, out, p, n
+                return chi2, out, p, n, 0.0
             p = other_helix(p, seen, turn, then, w * sine)
             p = _behind(p, theta2_behind(sensor / abs(then[8]), momentum2, beta2))
             if losing:
-                share, variance = lost_in((sensor / abs(then[8]), 0.0), rates)
-                w -= w * share
-                p = _spread(p, q * q * variance)
+                w -= w * lost_in((sensor / abs(then[8]), 0.0), rates)
                 helix = (helix[0], helix[1], sine, cosine, w)
             turn, before, far_radius = w * sine, 0.0, math.sqrt(far[0] * far[0] + far[1] * far[1])
             far_cylinders, far_disks = (
@@ -250,8 +253,12 @@ def filtered(
                     matter = thickness(
                         matter, disks, in_disks, far_disks, (r[2], far[2]), (radius, far_radius), chord
                     )  # fmt: skip
-                    share, variance = lost_in(matter, rates)
-                    p = _spread(p, q * q * variance)
+                    share = lost_in(matter, rates)
+                    if i == radiates:
+                        probability, mean, variance = TAILS[tail]
+                        prior = math.log(max(probability * (matter[0] + matter[1]), LEAST))
+                        share += mean
+                        p = _spread(p, q * q * variance)
                     if i < n:
                         x = (x[0], x[1], x[2], x[3], x[4] + q * share)
                     else:
@@ -272,6 +279,8 @@ def filtered(
                 x, p, measured, (a * a + b * b, a * c + b * d, c * c + d * d)
             )
             chi2 += more
+            if tail >= 0:
+                spread -= math.log(inverse_noise[0] * inverse_noise[2] - inverse_noise[1] ** 2)
             if to_keep:
                 of_place = ((1.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0))
                 keep_pair(kept, i, 0, of_place, gain, u, inverse_noise, (a, b, c, d))
@@ -292,10 +301,7 @@ def filtered(
         if i + 1 < n:
             p = _behind(p, theta2_behind(sensor / abs(seen[8]), momentum2, beta2))
             if losing:
-                share, variance = lost_in((sensor / abs(seen[8]), 0.0), rates)
-                x, p = (
-                    (x[0], x[1], x[2], x[3], x[4] + q * share),
-                    _spread(p, q * q * variance),
-                )
+                share = lost_in((sensor / abs(seen[8]), 0.0), rates)
+                x = (x[0], x[1], x[2], x[3], x[4] + q * share)
     out, p, good = at_axis(p, (r, t, sine, cosine, w), strength)
-    return chi2, out, p, -1 if good else n
+    return chi2, out, p, -1 if good else n, prior - 0.5 * (chi2 + spread)

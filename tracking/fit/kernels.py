@@ -9,6 +9,8 @@ import numpy as np
 
 from smartpix.compiled import FAST, njit
 from tracking.fit.kalman import FAR, Q_PRIOR, filtered
+from tracking.fit.losses import LIGHT, TAILS
+from tracking.fit.mixture import N_SUMS, add, joined
 from tracking.fit.smoother import N_KEPT, OUTLIER, UNUSABLE, USED, smooth
 from tracking.fit.start import start_circle, start_line
 
@@ -98,6 +100,7 @@ def fit_part(
     kept = np.empty((longest, N_KEPT))
     size = 4 if len(angles) > 0 else 2
     least = max(5 if strength != 0 else 4, 1)
+    radiates, sums = losing and mass < LIGHT and strength != 0, np.zeros(N_SUMS)
     for t in range(first_track, last_track):
         first, last = start[t], start[t + 1]
         to_keep = len(residual) > 0
@@ -120,10 +123,23 @@ def fit_part(
             if strength == 0:
                 helix = (helix[0], helix[1], helix[2], helix[3], 0.0)
             n = _sorted(order, path, first, last, status)
-            total, values, c, failed = filtered(
+            total, values, c, failed, probability = filtered(
                 n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength, momentum,
-                mass, losing, kept, to_keep,
+                mass, losing, -1, 0 if radiates else -1, kept, to_keep,
             )  # fmt: skip
+            if radiates and failed < 0:
+                sums[:] = 0.0
+                add(sums, values, values, c, total, 0.0)
+                none = probability
+                for i in range(1, n):
+                    for tail in range(len(TAILS)):
+                        more, others, covariances, failed_there, probability = filtered(
+                            n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength,
+                            momentum, mass, losing, i, tail, kept, False,
+                        )  # fmt: skip
+                        if failed_there < 0:
+                            add(sums, values, others, covariances, more, probability - none)
+                total, values, c = joined(sums, values)
             if failed >= 0:
                 # Once more along a line, then without the hit that cannot be reached.
                 if straight[t] or not good:
