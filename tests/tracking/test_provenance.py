@@ -10,11 +10,11 @@ import pytest
 import uproot
 
 from smartpix.shipped import data_path
-from tests.tracking.show.pages import data_of
-from tracking.options import RunOptions
 from tests.seeding import toys
+from tests.tracking.show.pages import data_of
 from tracking.finders.gnn.network import network_name
 from tracking.finders.options import DeadOptions
+from tracking.options import RunOptions
 from tracking.provenance import chain_provenance, sums_of_weights
 from tracking.runs.driver import run
 from tracking.runs.outputs import EXTRA
@@ -78,7 +78,11 @@ def test_a_record_has_the_network_that_takes_over_where_modules_are_dead():
     sums = sums_of_weights(RunOptions())
     assert sums[OVER_DEAD] == [sha256(path), sha256(path.with_suffix(".json"))]
     assert sums[OVER_DEAD] != sums["gnn"]
-    others = {"graph": "window", "gnn": "gnn-window"}, {"dead": DeadOptions(source="none")}, {"gnn": "gnn-window"}
+    others = (
+        {"graph": "window", "gnn": "gnn-window"},
+        {"dead": DeadOptions(source="none")},
+        {"gnn": "gnn-window"},
+    )
     for options in others:
         assert OVER_DEAD not in sums_of_weights(RunOptions(**options))
 

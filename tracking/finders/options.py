@@ -38,7 +38,7 @@ class BuildOptions:
     min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)
     hole_hits: int = ranged(3, 3, 100)
-    radiated_pt: float = ranged(0.15, 0.0, 1e3, "GeV")
+    radiated_pt: float = ranged(0.1, 0.0, 1e3, "GeV")
     radiated_quantile: float = 0.999
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
     overlap_score: float = ranged(0.5, 0.0, 1.0)

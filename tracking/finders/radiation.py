@@ -26,8 +26,8 @@ __all__ = ["with_radiating_tracks"]
 
 N_KNOWN = 3
 """Hits of a path before the loss, which fix its helix."""
-STRONG = 0.5
-"""Score of the edges before the loss."""
+STRONG = 0.1
+"""Least score of an edge before the loss; their mean is a track's, above ``min_track_score``."""
 
 
 def with_radiating_tracks(
@@ -67,9 +67,7 @@ def with_radiating_tracks(
         max_curvature(field, options.radiated_pt), scattering_constant(field, cone.radiation_length),
         _cut(options.radiated_quantile), len(ranks),
     )  # fmt: skip
-    longer = [
-        np.concatenate([row, more[more >= 0]]) for row, more in zip(paths.rows(), found, strict=True)
-    ]
+    longer = [np.concatenate([row, more[more >= 0]]) for row, more in zip(paths.rows(), found, strict=True)]
     enough = [len(np.unique(hits.layer[row])) >= options.min_hits for row in longer]
     chosen = np.flatnonzero(np.array(enough) & (found[:, 0] >= 0))
     if not len(chosen):

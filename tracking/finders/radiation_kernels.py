@@ -94,7 +94,9 @@ def _best(
     tx, ty = math.cos(azimuth), math.sin(azimuth)
     length = 1 + slope * slope
     # Of the slope so far: of both ends' places, and of the scattering in between.
-    ends = _place_variance(axes, cholesky, a, tx, ty, slope) + _place_variance(axes, cholesky, c, tx, ty, slope)
+    ends = _place_variance(axes, cholesky, a, tx, ty, slope) + _place_variance(
+        axes, cholesky, c, tx, ty, slope
+    )
     known = ends / (path * path) + scatter * k * k * length
     own = _place_variance(axes, cholesky, c, tx, ty, slope)
     best, found = cut, -1

@@ -73,7 +73,8 @@ def fit_tracks(
 
     The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R.
     Fruehwirth, NIM A 262 (1987) 444) is linear; scattering is Highland's, for particles (``options.particle``) of
-    the start's momentum. With ``options.energy_loss`` they lose energy (:mod:`tracking.fit.losses`). Hits are taken in their order along the start, in whatever order they come.
+    the start's momentum. With ``options.energy_loss`` they lose energy (:mod:`tracking.fit.losses`). Hits are taken
+    in their order along the start, in whatever order they come.
 
     Where the scattering angles are Gaussian, so are the pulls. Fatras draws a Gaussian polar angle in a
     random plane: its projections have the same variance, but a narrower core and longer tails, and so have

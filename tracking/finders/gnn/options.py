@@ -51,7 +51,7 @@ class DisplacedOptions:
     gnn: str = "gnn-displaced"
     cone: ConeOptions = DISPLACED
     # A loss of energy is looked for once.
-    build: BuildOptions = BuildOptions(radiated_pt=0.0)
+    build: BuildOptions = field(default_factory=lambda: BuildOptions(radiated_pt=0.0))
 
     def __post_init__(self) -> None:
         check_types("displaced", self)
