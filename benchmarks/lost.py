@@ -32,7 +32,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -40,93 +40,27 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
+from lost_samples import SAMPLES, fitted_pt, reconstructed, sample
 
 from seeding.hits import Hits
 from smartpix.dead_modules import find_dead_modules, without_modules
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
-from smartpix.schema import InputError
-from smartpix.simulate.options import GenerateOptions, SimulateOptions
-from smartpix.simulate.transport_options import TransportOptions
 from tracking.bench.conditions import DEAD_SEED, alive_modules
-from tracking.bench.events import simulated_as, simulated_with
-from tracking.chain import Chain, EventResult
+from tracking.chain import Chain
 from tracking.finders.gnn.finder import GraphSearch
 from tracking.fit.resolution import pull_width, residuals_and_pulls, resolution
-from tracking.metrics import MAX_ETA, MIN_LAYERS, MIN_PT, EventTruth, TrackScore, event_truth, score_tracks
-from tracking.options import RunOptions, from_mapping
+from tracking.metrics import MAX_ETA, MIN_LAYERS, MIN_PT, event_truth
+from tracking.options import RunOptions
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lost.json"
 LEAST_PT = 0.5
 """GeV: fitted pT of tracks that count among the fakes beside dead modules."""
-SAMPLES = {
-    "pu200-test": (GenerateOptions(pileup=200), 4, 642001),
-    "electrons-test": (
-        GenerateOptions(pileup=0, gun=600, gun_kind="electron", gun_pt=(0.9, 2.0), max_eta=MAX_ETA), 5, 644001,
-    ),
-    "pions-test": (GenerateOptions(pileup=0, gun=600, gun_pt=(0.3, 1.0), max_eta=MAX_ETA), 5, 644201),
-    "electrons-own-test": (
-        GenerateOptions(pileup=0, gun=600, gun_kind="electron", gun_pt=(0.9, 2.0), max_eta=MAX_ETA), 5, 644301,
-    ),
-    "pions-own-test": (GenerateOptions(pileup=0, gun=600, gun_pt=(0.3, 1.0), max_eta=MAX_ETA), 5, 644501),
-    "protons-own-test": (
-        GenerateOptions(pileup=0, gun=600, gun_kind="proton", gun_pt=(0.3, 1.0), max_eta=MAX_ETA), 5, 644601,
-    ),
-    "half-turn-test": (GenerateOptions(pileup=60), 2, 644801),
-    "two-turns-test": (GenerateOptions(pileup=60), 2, 644801),
-}  # fmt: skip
-"""Particles, number of events, seed."""
-TURNS = {"two-turns-test": 2.0}
-"""Samples that are followed further than half a turn."""
 BINS = ((0.1, 0.2), (0.2, 0.3), (0.3, 0.5), (0.5, 0.9), (0.9, 2.0))
 REGIONS = ((0.0, MAX_ETA), (MAX_ETA, 4.0))
 SHARES = (0.02, 0.05, 0.1)
 """Of dead modules."""
 REPEATS = 5
-Judged = tuple[ak.Record, EventResult, EventTruth, TrackScore]
-
-
-def sample(name: str, folder: Path) -> Path:
-    """The file of a sample, made unless it is there.
-
-    Raises:
-        InputError: there is a file with another seed.
-    """
-    generate, n_events, seed = SAMPLES[name]
-    path = folder / f"{name}.root"
-    if not path.exists() and (name.endswith("-own-test") or "turn" in name):
-        transport = TransportOptions(engine="own", turns=TURNS.get(name, 0.5))
-        options = SimulateOptions(generate=generate, transport=transport)
-        return simulated_with(options, path, n_events, seed)
-    if not path.exists():
-        return simulated_as(generate, path, n_events, seed)
-    made = open_events(path).header.made_by
-    if (made.get("seed"), made.get("events")) != (seed, n_events):
-        raise InputError(f"{path}: is not of seed {seed} and {n_events} events; give another folder")
-    return path
-
-
-def reconstructed(
-    path: Path, options: dict[str, Any], detector: Detector, dead: Any = ()
-) -> Iterator[Judged]:
-    """Events of a file without the clusters of dead modules, their tracks, and the matching."""
-    header = replace(open_events(path).header, detector=detector)
-    chain = Chain.for_header(header, from_mapping(RunOptions(), options, "lost"))
-    for _, batch in iterate(path, step=1):
-        record = batch[0]
-        clusters = without_modules(record["clusters"], dead)
-        result = chain.event(int(record["event"]), clusters)
-        truth = event_truth(
-            clusters, record["particles"], result.hits.layer, cluster=result.hits.cluster,
-            estimate=result.hits.estimate,
-        )  # fmt: skip
-        yield record, result, truth, score_tracks(truth, result.tracks.rows())
-
-
-def fitted_pt(result: EventResult) -> Any:
-    """(T,) GeV; infinite or not a number where a fit failed."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.abs(np.sin(result.helices.theta) / result.helices.qop)
 
 
 def dead_part(folder: Path) -> dict[str, Any]:

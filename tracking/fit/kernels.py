@@ -123,22 +123,22 @@ def fit_part(
             if strength == 0:
                 helix = (helix[0], helix[1], helix[2], helix[3], 0.0)
             n = _sorted(order, path, first, last, status)
-            total, values, c, failed, probability = filtered(
-                n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength, momentum,
-                mass, losing, -1, 0 if radiates else -1, kept, to_keep,
-            )  # fmt: skip
+            total, values, c, failed, none = 0.0, LOST, (0.0,) * 15, -1, 0.0
+            # The first way is without radiation. One call for all ways: each is compiled into its place.
+            for way in range(1 + len(TAILS) * (n - 1) if radiates else 1):
+                place, tail = (1 + (way - 1) // len(TAILS), (way - 1) % len(TAILS)) if way else (-1, 0)
+                of_way, parameters_of, covariance_of, stopped, probability = filtered(
+                    n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength, momentum,
+                    mass, losing, place, tail if radiates else -1, kept, to_keep and way == 0,
+                )  # fmt: skip
+                if way == 0:
+                    total, values, c, failed, none = of_way, parameters_of, covariance_of, stopped, probability
+                    sums[:] = 0.0
+                    if failed >= 0:
+                        break
+                if radiates and stopped < 0:
+                    add(sums, values, parameters_of, covariance_of, of_way, probability - none)
             if radiates and failed < 0:
-                sums[:] = 0.0
-                add(sums, values, values, c, total, 0.0)
-                none = probability
-                for i in range(1, n):
-                    for tail in range(len(TAILS)):
-                        more, others, covariances, failed_there, probability = filtered(
-                            n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength,
-                            momentum, mass, losing, i, tail, kept, False,
-                        )  # fmt: skip
-                        if failed_there < 0:
-                            add(sums, values, others, covariances, more, probability - none)
                 total, values, c = joined(sums, values)
             if failed >= 0:
                 # Once more along a line, then without the hit that cannot be reached.
