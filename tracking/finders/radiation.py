@@ -62,15 +62,16 @@ def with_radiating_tracks(
     follows[pairs.inner, pairs.outer] = pairs.inner != pairs.outer
     rows, begin = sort_by_layer(hits.layer, free, len(ranks))
     found = extend_paths(
-        paths.hits, paths.start, np.argsort(-paths.score, kind="stable"), rows, begin, follows, free, hits.position,
+        paths.hits, paths.start, np.argsort(-paths.score, kind="stable"), rows, hits.position[rows], begin, follows, free, hits.position,
         hits.layer, hits.axes, hits.estimate.cholesky, hits.cot, hits.cot_covariance * cone.sigma_scale**2,
         max_curvature(field, options.radiated_pt), scattering_constant(field, cone.radiation_length),
         _cut(options.radiated_quantile), len(ranks),
     )  # fmt: skip
-    longer = [np.concatenate([row, more[more >= 0]]) for row, more in zip(paths.rows(), found, strict=True)]
-    enough = [len(np.unique(hits.layer[row])) >= options.min_hits for row in longer]
-    chosen = np.flatnonzero(np.array(enough) & (found[:, 0] >= 0))
-    if not len(chosen):
+    followed = np.flatnonzero(found[:, 0] >= 0)
+    of_path = paths.rows()
+    longer = {int(k): np.concatenate([of_path[k], found[k][found[k] >= 0]]) for k in followed}
+    chosen = [k for k, row in longer.items() if len(set(hits.layer[row].tolist())) >= options.min_hits]
+    if not chosen:
         return tracks
     new = Tracks.from_rows([longer[k] for k in chosen], paths.score[chosen])
     return replace(

@@ -84,7 +84,7 @@ def _slopes_chi2(axes: Any, cot: Any, covariance: Any, i: int, tx: float, ty: fl
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _best(
-    a: int, b: int, c: int, rows: Any, begin: Any, follows: Any, free: Any, position: Any, layer: Any, axes: Any,
+    a: int, b: int, c: int, rows: Any, place: Any, begin: Any, follows: Any, free: Any, position: Any, layer: Any, axes: Any,
     cholesky: Any, cot: Any, covariance: Any, most: float, scatter: float, cut: float,
 ) -> int:  # fmt: skip
     """The free hit that continues the path through three hits best, or -1."""
@@ -104,12 +104,12 @@ def _best(
         if not follows[layer[c], m]:
             continue
         for n in range(begin[m], begin[m + 1]):
-            j = rows[n]
-            dx, dy = position[j, 0] - position[c, 0], position[j, 1] - position[c, 1]
+            dx, dy = place[n, 0] - position[c, 0], place[n, 1] - position[c, 1]
             ahead, aside = dx * tx + dy * ty, dy * tx - dx * ty
             # It turns as before, only more.
-            if not (free[j] and ahead > abs(aside) and aside * k > 0):
+            if not (ahead > abs(aside) and aside * k > 0 and free[rows[n]]):
                 continue
+            j = rows[n]
             chord2 = ahead * ahead + aside * aside
             bend = 2 * aside / chord2
             if not LEAST_BEND * abs(k) < abs(bend) < most:
@@ -133,14 +133,14 @@ def _best(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def extend_paths(
-    hits: Any, start: Any, order: Any, rows: Any, begin: Any, follows: Any, free: Any, position: Any, layer: Any,
+    hits: Any, start: Any, order: Any, rows: Any, place: Any, begin: Any, follows: Any, free: Any, position: Any, layer: Any,
     axes: Any, cholesky: Any, cot: Any, covariance: Any, most: float, scatter: float, cut: float, longest: int,
 ) -> Any:  # fmt: skip
     """What is found beyond each path: (T, longest) rows of hits, outwards, -1 where there is no more.
 
     Args:
         hits, start: of the paths, as of :class:`tracking.finders.tracks.Tracks`; order: in which they choose.
-        rows, begin: of :func:`sort_by_layer`; follows: (L, L) which layer follows which; free: (N,) hits that
+        rows, begin: of :func:`sort_by_layer`; place: (F, 3) positions of these rows; follows: (L, L) which layer follows which; free: (N,) hits that
             may be taken; those that are taken are so no more.
         position, layer, axes, cholesky, cot, covariance: of the event's hits.
         most: curvature beyond which nothing is followed, 1/mm.
@@ -162,7 +162,7 @@ def extend_paths(
             continue
         for m in range(longest):
             j = _best(
-                a, b, c, rows, begin, follows, free, position, layer, axes, cholesky, cot, covariance, most, scatter,
+                a, b, c, rows, place, begin, follows, free, position, layer, axes, cholesky, cot, covariance, most, scatter,
                 cut,
             )  # fmt: skip
             if j < 0:

@@ -132,7 +132,13 @@ def fit_part(
                     mass, losing, place, tail if radiates else -1, kept, to_keep and way == 0,
                 )  # fmt: skip
                 if way == 0:
-                    total, values, c, failed, none = of_way, parameters_of, covariance_of, stopped, probability
+                    total, values, c, failed, none = (
+                        of_way,
+                        parameters_of,
+                        covariance_of,
+                        stopped,
+                        probability,
+                    )
                     sums[:] = 0.0
                     if failed >= 0:
                         break

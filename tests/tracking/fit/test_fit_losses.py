@@ -49,7 +49,8 @@ def off(shot_kind, pt, **options):
     fitted = fit_tracks(
         hits, tracks, toys.detector(), toys.FIELD, FitOptions(outlier_chi2=KEEP_ALL, **options)
     )
-    assert np.all(np.isfinite(fitted.covariance)) and np.all(fitted.sigma()[:, 4] > 0)
+    assert np.all(np.isfinite(fitted.covariance))
+    assert np.all(fitted.sigma()[:, 4] > 0)
     return fitted.qop / true - 1, (fitted.qop - true) * np.sign(true) / fitted.sigma()[:, 4]
 
 

@@ -23,7 +23,8 @@ def test_the_tails_are_those_of_bethe_and_heitler(tail):
     low, high = LOSSES[tail], LOSSES[tail + 1] if tail == 0 else 60.0
     density = gamma(shape).pdf
     moments = [
-        quad(lambda u, n=n: density(u) * math.exp(-n * u), low, high, epsabs=0, limit=200)[0] for n in range(3)
+        quad(lambda u, n=n: density(u) * math.exp(-n * u), low, high, epsabs=0, limit=200)[0]
+        for n in range(3)
     ]
     probability, mean, variance = TAILS[tail]
     assert probability == pytest.approx(moments[0] / thin, rel=1e-3)
@@ -43,12 +44,14 @@ def test_the_share_that_ionisation_takes(particle, p):
 
 def test_a_slow_particle_loses_half_at_most():
     assert lost_in((1.0, 0.0), shares_lost(1 / 0.05, PARTICLES["proton"])) == 0.5
-    assert ELECTRON == PARTICLES["electron"]
+    assert PARTICLES["electron"] == ELECTRON
 
 
 def test_material_on_the_way():
     """Two cylinders and the beam pipe, crossed at 45 degrees."""
-    cylinders = np.array([[19.0, -np.inf, np.inf, 0.002], [33.0, -500.0, 500.0, 0.01], [70.0, -10.0, 10.0, 0.02]])
+    cylinders = np.array(
+        [[19.0, -np.inf, np.inf, 0.002], [33.0, -500.0, 500.0, 0.01], [70.0, -10.0, 10.0, 0.02]]
+    )
     chord = 80 * math.sqrt(2)
     for ends, last, expected in (
         ((10.0, 90.0), 3, (0.01, 0.002)), ((90.0, 10.0), 3, (0.01, 0.002)), ((10.0, 90.0), 1, (0.0, 0.002)),
