@@ -41,8 +41,8 @@ def named_weights(options: RunOptions) -> dict[str, str]:
 
 
 def used_weights(options: RunOptions) -> dict[str, str]:
-    """:func:`named_weights`, and those that no option names: of the network that takes over where the files or their
-    data say that modules are dead.
+    """:func:`named_weights`, and those that no option names: of the network that takes over where modules are
+    known to be dead.
     """
     names = named_weights(options)
     if options.graph == "cone" and options.dead.source != "none" and options.gnn in OVER_HOLES:

@@ -118,7 +118,9 @@ def loopers() -> str:
     for pt, eta in bins:
         row = [pt, eta]
         for min_pt in ("0.48", "0.2"):
-            row += [f"{found[f'{way}, min_pt={min_pt}'][f'pt {pt}, eta {eta}']['efficiency']:.3f}" for way in WAYS]
+            row += [
+                f"{found[f'{way}, min_pt={min_pt}'][f'pt {pt}, eta {eta}']['efficiency']:.3f}" for way in WAYS
+            ]
         for way in WAYS:
             r = found[f"{way}, min_pt=0.2"][f"pt {pt}, eta {eta}"]
             row.append(f"{r['n_fakes_pure']} + {r['n_fakes_mixed']} of {r['n_tracks']}")

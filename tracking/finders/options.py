@@ -24,7 +24,7 @@ class BuildOptions:
             known to be dead.
         radiated_pt: transverse momentum in GeV down to which the path of a particle that radiated is followed
             beyond three clusters (:mod:`tracking.finders.radiation`); 0: none is followed.
-        radiated_quantile: share of true clusters behind the loss that the test of their place and slopes keeps.
+        radiated_quantile: share of true clusters behind the loss that the test of place and slopes keeps.
         overlap_distance: largest distance in mm between two clusters of a track on one layer, where
             modules overlap.
         overlap_score: score above which an edge ties such a second cluster to another cluster of the

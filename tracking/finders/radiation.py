@@ -1,8 +1,8 @@
 """Tracks of particles that radiated: electrons lose energy all at once, and turn more from there on.
 
-The search looks for particles from the beam line that are stiff enough all along (``cone.min_pt``). Of an electron
-that radiates it finds the part before, which is too short for a track where the loss is early. Such a part is
-followed here, with any larger curvature of the same sign, and on free hits alone.
+The search looks for particles from the beam line that are stiff enough all along (``cone.min_pt``). Of an
+electron that radiates it finds the part before, which is too short for a track where the loss is early.
+Such a part is followed here, with any larger curvature of the same sign, and on free hits alone.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ def with_radiating_tracks(
 ) -> Tracks:  # fmt: skip
     """The tracks of an event, and after them those of particles that lost much of their energy on their way.
 
-    A path of three layers and strong edges, all of whose hits are free, is followed outwards from layer to layer.
-    A hit continues it if it lies on the side to which the path turns, with more curvature than before, down to
-    ``radiated_pt``; and if cot theta, which no loss changes, and the cluster's own slopes agree, by a chi2 of three
-    degrees of freedom. Of several the best is taken. What has ``min_hits`` layers then is a track.
+    A path of three layers and strong edges, all of whose hits are free, is followed outwards from layer to
+    layer. A hit continues it if it lies on the side to which the path turns, with more curvature than
+    before, down to ``radiated_pt``; and if cot theta, which no loss changes, and the cluster's own slopes
+    agree, by a chi2 of three degrees of freedom. Of several the best is taken. What has ``min_hits`` layers
+    then is a track.
 
     Args:
         tracks: of :func:`tracking.finders.paths.build_tracks`; ranks: of the layers.

@@ -16,8 +16,8 @@ __all__ = ["extend_paths", "sort_by_layer"]
 LEAST_BEND = 0.7
 """Least curvature behind a loss in that of the path before, which may have the loss in it."""
 WORST_SLOPES = 9.0
-"""chi2 of a cluster's slopes that counts at most. Some clusters are far off, as where an electron is knocked out;
-where the search lost an edge to one, its place may still fit."""
+"""chi2 of a cluster's slopes that counts at most. Some are far off, as where an electron is knocked out; where
+the search lost an edge to one, its place may still fit."""
 STRAIGHT = 1e-9
 """1/mm: a circle of less curvature is its chord."""
 
@@ -41,8 +41,8 @@ def sort_by_layer(layer: Any, free: Any, n_layers: int) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _three_points(position: Any, a: int, b: int, c: int) -> Any:
-    """Of the helix through three hits, at the last one: signed curvature (1/mm), azimuth and cot theta, and the
-    transverse path from the first.
+    """Of the helix through three hits, at the last one: signed curvature (1/mm), azimuth and cot theta, and
+    the transverse path from the first.
     """
     ux, uy = position[b, 0] - position[a, 0], position[b, 1] - position[a, 1]
     vx, vy = position[c, 0] - position[b, 0], position[c, 1] - position[b, 1]
@@ -72,7 +72,7 @@ def _place_variance(axes: Any, cholesky: Any, i: int, tx: float, ty: float, cot:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _slopes_chi2(axes: Any, cot: Any, covariance: Any, i: int, tx: float, ty: float, tz: float) -> float:
-    """chi2 of a hit's cot alpha and cot beta against a direction; infinite for one that comes in from behind."""
+    """chi2 of a hit's cot alpha and cot beta against a direction; infinite for one from behind."""
     along = axes[i, 6] * tx + axes[i, 7] * ty + axes[i, 8] * tz
     if not along > 0:
         return math.inf
@@ -140,8 +140,9 @@ def extend_paths(
 
     Args:
         hits, start: of the paths, as of :class:`tracking.finders.tracks.Tracks`; order: in which they choose.
-        rows, begin: of :func:`sort_by_layer`; place: (F, 3) positions of these rows; follows: (L, L) which layer follows which; free: (N,) hits that
-            may be taken; those that are taken are so no more.
+        rows, begin: of :func:`sort_by_layer`; place: (F, 3) positions of these rows.
+        follows: (L, L) which layer follows which.
+        free: (N,) hits that may be taken; those that are taken are so no more.
         position, layer, axes, cholesky, cot, covariance: of the event's hits.
         most: curvature beyond which nothing is followed, 1/mm.
         scatter: variance of the angle of scattering in a layer, of a curvature of 1/mm at cot theta 0.

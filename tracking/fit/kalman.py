@@ -173,7 +173,7 @@ def filtered(
 
     Returns:
         chi2; parameters and covariance at the axis; the place at which it failed: -1 if it did not, n at
-        the axis; and the logarithm of the hits' probability, less what all ways to radiate share, where it does.
+        the axis; and the logarithm of the hits' probability, but for what all ways to radiate share.
     """
     start, t, sine, cosine, w = helix
     q = w / strength if strength != 0 else 1 / momentum

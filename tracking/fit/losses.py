@@ -2,12 +2,12 @@
 
 Ionisation takes Bethe's mean (:mod:`smartpix.simulate.energy_loss`).
 
-An electron keeps of its energy the share z by bremsstrahlung. Behind t radiation lengths -ln z has Bethe and
-Heitler's gamma distribution, of shape c = t / ln 2. Where c is small, a share of more than 1 - exp(-u) is lost with
-probability c E1(u), and the density is c exp(-u) / u. Two parts of it are taken as Gaussian, in :data:`TAILS`; less
-loss counts as none. The fit is made for no radiation, and for each part at each layer, and all fits are joined by
-their probability: a Gaussian sum (R. Fruehwirth, Comput. Phys. Commun. 154 (2003) 131) in which an electron radiates
-once at most.
+An electron keeps of its energy the share z by bremsstrahlung. Behind t radiation lengths -ln z has Bethe
+and Heitler's gamma distribution, of shape c = t / ln 2. Where c is small, a share of more than 1 - exp(-u)
+is lost with probability c E1(u), and the density is c exp(-u) / u. Two parts of it are taken as Gaussian,
+in :data:`TAILS`; less loss counts as none. The fit is made for no radiation, and for each part at each
+layer, and all fits are joined by their probability: a Gaussian sum (R. Fruehwirth, Comput. Phys. Commun.
+154 (2003) 131) in which an electron radiates once at most.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ MOST = 0.5
 """Largest share of the momentum that one surface takes: all is linear about the start's."""
 TAILS = ((2.96250, 0.10349, 0.003971), (1.30662, 0.49830, 0.035577))
 """Of losses of 3 to 26 % and of more: probability per radiation length; mean and variance of the share, by integrals
-of the density: with E(n) = E1(n u) - E1(n v) between u and v, E(1) / ln 2, 1 - E(2) / E(1), and E(3) / E(1) less the
-square of E(2) / E(1).
+of the density: with E(n) = E1(n u) - E1(n v) between u and v, E(1) / ln 2, 1 - E(2) / E(1), and E(3) / E(1)
+less the square of E(2) / E(1).
 """
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def shares_lost(q: float, mass: float) -> Any:
-    """Shares of its momentum that ionisation takes from a particle of charge over momentum ``q`` (1/GeV, positive)
-    in a radiation length of silicon and of beryllium.
+    """Shares of its momentum that ionisation takes from a particle in a radiation length of silicon and of
+    beryllium; q: 1 / momentum, 1/GeV.
     """
     momentum = 1 / q
     # dp = dE / beta.

@@ -1,4 +1,4 @@
-"""What thin surfaces do to a track, multiple scattering above all: compiled, for :mod:`tracking.fit.kalman`."""
+"""What thin surfaces do to a track, scattering above all: compiled, for :mod:`tracking.fit.kalman`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def scattering(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def thickness(sums: Any, surfaces: Any, first: int, last: int, ends: Any, others: Any, chord: float) -> Any:
-    """Add the radiation lengths of silicon and of beryllium on the way through surfaces, see :func:`scattering`.
+    """Add the radiation lengths of silicon and of beryllium on the way, see :func:`scattering`.
 
     The beam pipe, without ends, is of beryllium.
     """

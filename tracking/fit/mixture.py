@@ -1,6 +1,6 @@
 """Several Gaussians joined into one of the same mean and covariance: compiled.
 
-Sums are those of the weights, of the parameters' differences from some reference, and of their second moments.
+Sums are those of the weights, of the parameters' differences from a reference, and of their products.
 """
 
 from __future__ import annotations

@@ -49,10 +49,10 @@ class FitOptions(Material):
         angles: use the estimated cot alpha and cot beta as well.
         straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
             their scattering.
-        particle: what tracks are taken for, for their scattering and their loss of energy: ``pion``, ``muon``,
-            ``electron``, ``kaon`` or ``proton``.
-        energy_loss: whether they lose energy in the material: Bethe's mean, and electrons by bremsstrahlung, which
-            widens q/p besides.
+        particle: what tracks are taken for in scattering and loss of energy: ``pion``, ``muon``, ``electron``,
+            ``kaon`` or ``proton``.
+        energy_loss: whether they lose energy in the material: Bethe's mean, and electrons by
+            bremsstrahlung besides.
     """
 
     # One in three million hits is worse if errors are Gaussian: exp(-30 / 2) for two coordinates.
