@@ -61,6 +61,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "dead-modules": lost.dead_modules,
     "soft-particles": lost.soft_particles,
     "lone-particles": lost.lone_particles,
+    "loopers": lost.loopers,
+    "dead-search": lost.dead_search,
     "export": chip.export,
     "chain-kinds": chip.chain_kinds,
     "front": chip.front,

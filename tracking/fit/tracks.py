@@ -24,6 +24,7 @@ from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.field_kernels import bent_away, mean_strengths
 from tracking.fit.kernels import USED, fit_each, fit_part, gathered
+from tracking.fit.losses import PARTICLES
 from tracking.fit.options import FitOptions
 
 __all__ = ["FitOptions", "Helices", "fit_tracks"]
@@ -78,8 +79,9 @@ def fit_tracks(
     """Fit all tracks of an event.
 
     The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R.
-    Fruehwirth, NIM A 262 (1987) 444) is linear; scattering is Highland's, for pions of the start's momentum.
-    Energy loss is not in the fit. Hits are taken in their order along the start, in whatever order they come.
+    Fruehwirth, NIM A 262 (1987) 444) is linear; scattering is Highland's, for particles (``options.particle``) of
+    the start's momentum. With ``options.energy_loss`` they lose energy (:mod:`tracking.fit.losses`). Hits are taken
+    in their order along the start, in whatever order they come.
 
     Where the scattering angles are Gaussian, so are the pulls. Fatras draws a Gaussian polar angle in a
     random plane: its projections have the same variance, but a narrower core and longer tails, and so have
@@ -191,7 +193,8 @@ class _Inputs:
         def part(first: int, last: int) -> None:
             fit(
                 first, last, self.tracks.start, *of_tracks, *self.surfaces, options.sensor,
-                strength, options.straight_momentum, cut, parameters, covariance, chi2,
+                strength, options.straight_momentum, PARTICLES[options.particle], options.energy_loss, cut,
+                parameters, covariance, chi2,
                 n_used, straight, status, residual, pull,
             )  # fmt: skip
 

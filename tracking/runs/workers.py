@@ -24,7 +24,7 @@ from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from tracking.chain import Chain
 from tracking.options import RunOptions, from_mapping
-from tracking.provenance import named_weights, sums_of_weights
+from tracking.provenance import named_weights, sums_of_weights, used_weights
 from tracking.runs.sources import Sources
 from tracking.runs.units import Outcome, Unit, finished_unit
 
@@ -201,7 +201,7 @@ def _chain_of(content: bytes) -> Chain:
     for name, sums in made_from["weights"].items():
         if local_sums[name] != sums:
             raise InputError(
-                f"{named_weights(options)[name]}: is not there on {socket.gethostname()}, or is another one; "
+                f"{used_weights(options)[name]}: is not there on {socket.gethostname()}, or is another one; "
                 "the workers need the weights under the same path"
             )
     detector = Detector(made_from["detector"], dead=tuple(made_from["dead_modules"]))

@@ -31,6 +31,7 @@ from tracking.finders.gnn.network import load_network, network_name
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
+from tracking.finders.radiation import with_radiating_tracks
 from tracking.finders.short_tracks import with_short_tracks
 from tracking.finders.tracks import GraphSize, Tracks
 
@@ -290,6 +291,10 @@ class GraphFinder:
             tracks = with_short_tracks(
                 tracks, hits, edges, scores, self.ranks, self.build, self.search.holes.dead
             )
+        tracks = with_radiating_tracks(
+            tracks, hits, edges, scores, self.ranks, self.search.pairs, self.search.field, self.build,
+            self.search.cone,
+        )  # fmt: skip
         clock.lap("build")
         if self.second is not None:
             rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)

@@ -15,6 +15,7 @@ __all__ = [
     "DISPLACED",
     "GRAPHS",
     "MOST_PASSES",
+    "OVER_HOLES",
     "PASSES",
     "WIDE",
     "DegradeOptions",
@@ -25,6 +26,8 @@ __all__ = [
 MOST_PASSES = 20
 """Far above any network here."""
 GRAPHS = ("cone", "window")
+OVER_HOLES = {"gnn": "gnn-holes"}
+"""Weights that take the place of others where modules are known to be dead: they know edges over these."""
 WIDE = ConeOptions(quantile=0.9999)
 """Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in
 with them.
