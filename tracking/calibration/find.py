@@ -11,6 +11,7 @@ from typing import Any, cast
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from smartpix.calibration import Calibration, displaced, fingerprint, nothing_known
 from smartpix.estimate.base import calibrated_clusters, same_sensor, sensor_of
@@ -24,7 +25,8 @@ from tracking.beam_spot import chain_of_file
 from tracking.calibration.align import Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
-from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, seen
+from tracking.calibration.response import response
+from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen
 from tracking.chain import Chain
 from tracking.finders.options import DeadOptions
 from tracking.fit.options import BeamOptions
@@ -176,7 +178,13 @@ def find_calibration(
             )
         motion = np.concatenate([current.shift, current.rotation], axis=1)
         if not options.keep_modules:
-            found = find_alignment(_look(events, base, chain.options), base.detector, options, found)
+            found = find_alignment(
+                _look(events, base, chain.options),
+                _respond(events, base, chain.options),
+                base.detector,
+                options,
+                found,
+            )
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
@@ -200,13 +208,26 @@ def _look(events: Sequence[EventTracks], base: Header, run: RunOptions) -> Calla
     return look
 
 
+def _respond(
+    events: Sequence[EventTracks], base: Header, run: RunOptions
+) -> Callable[[Floats], sparse.csr_array]:
+    """How chi2 of some events' tracks answers with modules moved by (M, 6)."""
+
+    def respond(motion: Floats) -> sparse.csr_array:
+        detector = displaced(base.detector, motion[:, :3], motion[:, 3:])
+        return response(events, detector, base.field, run.fit, run.threads)
+
+    return respond
+
+
 def _tracks(chain: Chain, records: Sequence[ak.Record], options: CalibrateOptions) -> list[EventTracks]:
     events = []
     for record in records:
         result = chain.event(int(record["event"]), record["clusters"])
+        hits = measured_alone(result.hits, chain.header.calibration)
         flat = calibrated_clusters(record["clusters"], chain.header, chain.estimator)
         charge = flat.outlines.shape[:, 0]
-        events.append(chosen_tracks(result.hits, result.tracks, result.helices, charge, options))
+        events.append(chosen_tracks(hits, result.tracks, result.helices, charge, options))
     return events
 
 
@@ -231,7 +252,7 @@ def _improved(
     error = current.position_error
     if found is not None:
         # Tracks that aligned the modules have smaller residuals than others: these can only add to the errors.
-        told = _by_layer(error**2, layer) + of_tracks.excess - wanted_excess
+        told = of_tracks.excess - wanted_excess
         more = np.maximum(told - _by_layer(found.error**2, layer), 0.0)
         error = np.sqrt(found.error**2 + more[layer])
     return replace(
