@@ -35,8 +35,9 @@ SMALLEST = 1e-5, 1e-7
 """Widths in mm and rad below which none is taken for the modules' own: they would lie still for good."""
 ROUNDS = 50
 """Of the search for the widths of motions."""
-ROUGH = 1e-4
-"""Of samples: as ``ENOUGH`` of the solution."""
+RESIZED, FEW_SAMPLES = (2, 1), 4
+"""Times that widths are found at first and in searches that start from another, and samples for each: all modules
+together have many."""
 OF_LAYER = 16
 """Samples that the ratio of a layer's errors to those of its modules alone counts as, beside a module's own."""
 SEED = 23_005
@@ -97,55 +98,68 @@ def find_alignment(
     of_all = np.bincount(layer, n_hits, bodies.n_layers)
     free, chi2 = np.ones(len(motions), dtype=np.bool_), [now.chi2]
     free[:n] = n_hits >= options.module_hits
-    drawn = np.concatenate([np.tile(width, (n, 1)), np.tile(layer_width, (bodies.n_layers, 1))])
-    normal = Normal(respond(bodies.of_modules(motions)), bodies)
-    for search in range(2):
-        if search:
-            error = np.sqrt(np.diagonal(normal.alone(drawn), axis1=1, axis2=2))
-            width = _found_widths(motions[:n][free[:n]], error[:n][free[:n]], width)
-            layer_width = np.maximum(_found_widths(motions[n:], error[n:], layer_width), least)
-            drawn[:n], drawn[n:] = width, layer_width
-            normal = Normal(respond(bodies.of_modules(motions)), bodies)
-        force = -bodies.of_gradients(gradient_of(now, n)) - motions / drawn**2
-        motions = motions + normal.solved(force[:, :, None], drawn, free, options.steps)[0][:, :, 0]
+    rng = np.random.default_rng(SEED)
+    for last in (False, True):
+        normal = Normal(respond(bodies.of_modules(motions)), bodies)
+        gradient, at = bodies.of_gradients(gradient_of(now, n)), motions
+        for left in reversed(range(1 if last else 1 + RESIZED[start is not None])):
+            drawn = np.concatenate([np.tile(width, (n, 1)), np.tile(layer_width, (bodies.n_layers, 1))])
+            n_samples = FEW_SAMPLES if left else options.samples if last else 0
+            force = np.concatenate(
+                [(-gradient - at / drawn**2)[:, :, None], _random_forces(normal, drawn, rng, n_samples)],
+                axis=2,
+            )
+            steps = normal.solved(force, drawn, free, options.steps)[0]
+            motions, samples = at + steps[:, :, 0], steps[:, :, 1:]
+            if left:
+                alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)
+                error = np.sqrt(_joined(samples[:n], alone[:n], free[:n], layer))
+                width = _found_widths(motions[:n][free[:n]], error[free[:n]], width)
+                layer_width = np.maximum(_found_widths(motions[n:], np.sqrt(alone[n:]), layer_width), least)
         # Tracks do not see the whole detector move: the mean of all layers stays where it is.
         motions[n:] -= (of_all @ motions[n:]) / max(of_all.sum(), 1.0)
         # Fitted again: the tracks' chi2 is a parabola only nearly.
         now = look(bodies.of_modules(motions))
         chi2.append(now.chi2)
-    square, taken = _left(normal, bodies, drawn, free, options)
-    n_freedoms = normal.n_rows - taken
-    # Residuals are wider than the hits' and tracks' stated errors, and so are the motions they tell.
-    square *= max(now.chi2 / max(n_freedoms, 1.0), 1.0)
     # Of a module that was left where its layer has it, only how far others are off theirs is known.
-    if np.any(free[:n]):
-        square[~free[:n]] += width[:2] ** 2
+    samples[:n][~free[:n]] = (
+        rng.normal(size=(int(np.sum(~free[:n])), N_FREE, options.samples)) * width[:, None]
+    )
+    if not np.any(free[:n]):
+        samples[:n] = 0.0
+    alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)[:n]
+    square = _joined(bodies.of_modules(samples), alone, free[:n], layer)[:, :2]
+    # What the tracks determined of the motions, and not the widths, they cannot tell of the errors as well.
+    n_freedoms = normal.n_rows - normal.determined(samples * free[:, None, None])
+    # Residuals are wider than the hits' and tracks' stated errors, and so are the motions they tell.
+    square = square * max(now.chi2 / max(n_freedoms, 1.0), 1.0)
     own, layers = motions[:n], motions[n:]
     return Alignment(
         bodies.of_modules(motions), own, layers, np.sqrt(square), width, layer_width, n_hits, tuple(chi2), n_freedoms
     )  # fmt: skip
 
 
-def _left(
-    normal: Normal, bodies: Bodies, drawn: Floats, free: npt.NDArray[np.bool_], options: CalibrateOptions
-) -> tuple[Floats, float]:
-    """(M, 2) variances of x and y of the modules that the tracks leave, and parameters that these determine.
+def _random_forces(normal: Normal, drawn: Floats, rng: np.random.Generator, n: int) -> Floats:
+    """(M + L, 6, n) random forces, of tracks and widths, for which the motions have their covariance."""
+    return normal.random_force(rng, n) + rng.normal(size=(*drawn.shape, n)) / drawn[:, :, None]
+
+
+def _joined(
+    samples: Floats, alone: Floats, free: npt.NDArray[np.bool_], layer: npt.NDArray[np.int32]
+) -> Floats:
+    """(M, 6) variances of the modules' motions.
 
     A module's own samples tell its variance roughly. They are joined with the ratio that all samples of its layer
     have to the variance of each module alone.
 
     Args:
-        drawn: (M + L, 6) widths; free: (M + L,) bodies that were moved.
+        samples: (M, 6, S); alone: (M, 6) variances if all other bodies were known; free: (M,) modules that moved.
     """
-    rng, n, s = np.random.default_rng(SEED), len(bodies.layer), options.samples
-    force = normal.random_force(rng, s) + rng.normal(size=(*drawn.shape, s)) / drawn[:, :, None]
-    motions, _ = normal.solved(force, drawn, free, options.steps, ROUGH)
-    moved = (bodies.of_modules(motions) ** 2).mean(axis=2)[:, :2]
-    alone = np.diagonal(normal.alone(drawn)[:n], axis1=1, axis2=2)[:, :2]
-    of_modules = sums(np.where(free[:n, None], alone, moved), bodies.layer, bodies.n_layers)
-    ratio = sums(moved, bodies.layer, bodies.n_layers) / np.maximum(of_modules, 1e-300)
-    joined = (s * moved + OF_LAYER * ratio[bodies.layer] * alone) / (s + OF_LAYER)
-    return np.where(free[:n, None], joined, moved), normal.determined(motions)
+    n, s = int(layer.max()) + 1, samples.shape[2]
+    moved = (samples**2).mean(axis=2)
+    used = free[:, None]
+    ratio = sums(moved * used, layer, n) / np.maximum(sums(alone * used, layer, n), 1e-300)
+    return np.asarray(np.where(used, (s * moved + OF_LAYER * ratio[layer] * alone) / (s + OF_LAYER), moved))
 
 
 def _widths(shift: float, rotation: float) -> Floats:

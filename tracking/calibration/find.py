@@ -151,7 +151,8 @@ def find_calibration(
     """The calibration of some events.
 
     Each pass runs the chain with what those before found, fits the tracks, moves the modules to where chi2 is
-    least, and compares the estimates with the tracks.
+    least, and compares the estimates with the tracks. In the first pass, hits have the errors of modules that may be
+    anywhere, so that a few wrong ones do not move these; in the others their own alone.
 
     Args:
         chain: without a calibration.
@@ -170,6 +171,8 @@ def find_calibration(
     for number in range(1, options.passes + 1):
         there = replace(chain, header=base.calibrated(current))
         events = _tracks(there, records, options)
+        if found is not None:
+            events = [replace(e, hits=measured_alone(e.hits, current)) for e in events]
         n_tracks, n_hits = sum(len(e.tracks) for e in events), sum(len(e.hits) for e in events)
         if n_tracks < MIN_TRACKS:
             raise InputError(
@@ -188,7 +191,7 @@ def find_calibration(
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
-        current = _improved(current, motion, found, of_tracks, reference, base.detector)
+        current = _improved(current, motion, found, of_tracks, reference, base.detector, number == 1)
         result = FoundCalibration(current, found, of_tracks, reference, len(records), n_tracks, n_hits)
         report(
             f"pass {number} of {options.passes}: {n_tracks} tracks, charge scale {current.charge_scale:.4f}, "
@@ -224,18 +227,21 @@ def _tracks(chain: Chain, records: Sequence[ak.Record], options: CalibrateOption
     events = []
     for record in records:
         result = chain.event(int(record["event"]), record["clusters"])
-        hits = measured_alone(result.hits, chain.header.calibration)
         flat = calibrated_clusters(record["clusters"], chain.header, chain.estimator)
         charge = flat.outlines.shape[:, 0]
-        events.append(chosen_tracks(hits, result.tracks, result.helices, charge, options))
+        events.append(chosen_tracks(result.hits, result.tracks, result.helices, charge, options))
     return events
 
 
 def _improved(
     current: Calibration, motion: Floats, found: Alignment | None, of_tracks: Offsets, reference: Offsets | None,
-    detector: Detector,
+    detector: Detector, first: bool,
 ) -> Calibration:  # fmt: skip
-    """A calibration with what one more pass found."""
+    """A calibration with what one more pass found.
+
+    Args:
+        first: hits had the errors of the modules' places.
+    """
     wanted_bias = np.zeros_like(of_tracks.bias) if reference is None else reference.bias
     wanted_scale = np.ones_like(of_tracks.scale) if reference is None else reference.scale
     wanted_excess = np.zeros_like(of_tracks.excess) if reference is None else reference.excess
@@ -253,6 +259,8 @@ def _improved(
     if found is not None:
         # Tracks that aligned the modules have smaller residuals than others: these can only add to the errors.
         told = of_tracks.excess - wanted_excess
+        if first:
+            told += _by_layer(error**2, layer)
         more = np.maximum(told - _by_layer(found.error**2, layer), 0.0)
         error = np.sqrt(found.error**2 + more[layer])
     return replace(

@@ -93,11 +93,11 @@ def chosen_tracks(
     )  # fmt: skip
 
 
-def measured_alone(hits: Hits, calibration: Calibration | None) -> Hits:
+def measured_alone(hits: Hits, calibration: Calibration) -> Hits:
     """The same hits with the errors of their clusters alone, less those that a calibration gave to the places of their
     modules: a module's error is the same for all of its hits, and what alignment is to find.
     """
-    if calibration is None or not np.any(calibration.position_error):
+    if not np.any(calibration.position_error):
         return hits
     factor = hits.estimate.cholesky
     covariance = factor @ factor.swapaxes(1, 2)

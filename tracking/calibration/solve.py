@@ -19,7 +19,7 @@ __all__ = ["Bodies", "Normal", "sums"]
 
 Floats = npt.NDArray[np.float64]
 
-ENOUGH = 1e-6
+ENOUGH = 1e-5
 """Of what half of chi2 may still fall by, as a share of that at first: below, further steps change nothing."""
 
 
@@ -93,7 +93,7 @@ class Normal:
     def random_force(self, rng: np.random.Generator, n: int) -> Floats:
         """(M + L, 6, n) random forces, whose covariance is the second derivatives."""
         gradient = self._turned @ rng.normal(size=(self.n_rows, n))
-        return self._bodies.of_gradients(gradient.reshape(-1, N_FREE, n))
+        return self._bodies.of_gradients(gradient.reshape(len(self.curvature), N_FREE, n))
 
     def determined(self, motions: Floats) -> float:
         """Parameters that the tracks determine, and not the widths: the mean square of what samples (M + L, 6, S)
@@ -109,14 +109,13 @@ class Normal:
         return self._bodies.of_gradients(gradient.reshape(-1, N_FREE, motions.shape[2]))
 
     def solved(
-        self, force: Floats, width: Floats, free: npt.NDArray[np.bool_], steps: int, enough: float = ENOUGH
+        self, force: Floats, width: Floats, free: npt.NDArray[np.bool_], steps: int
     ) -> tuple[Floats, int]:
         """Motions (M + L, 6, S) at which the tracks' and the widths' forces are in balance, and the steps made.
 
         Args:
             force: (M + L, 6, S) less the gradients of half of chi2 and of the pull to 0.
-            width: (M + L, 6) that draw to 0; free: (M + L,) bodies that move; steps: at most; enough: share of what
-                chi2 may fall by that may be left.
+            width: (M + L, 6) that draw to 0; free: (M + L,) bodies that move; steps: at most.
         """
         weak = (1 / width**2)[:, :, None]
         inverse = np.where(free[:, None, None], self.alone(width), 0.0)
@@ -128,7 +127,7 @@ class Normal:
         direction = step = eased(left)
         size = (left * step).sum(axis=(0, 1))
         first, made = size, 0
-        while made < steps and np.any(size > enough * first):
+        while made < steps and np.any(size > ENOUGH * first):
             curved = self.times(direction) + weak * direction
             bend = (direction * curved).sum(axis=(0, 1))
             along = np.divide(size, bend, out=np.zeros_like(size), where=bend > 0)
