@@ -19,15 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from smartpix.geometry import Detector
-from tracking.calibration.moves import N_FREE, derivatives, layer_motion
+from tracking.calibration.moves import N_FREE, derivatives, layer_motion, sums
 from tracking.calibration.options import CalibrateOptions
+from tracking.calibration.response import Response
 from tracking.calibration.sample import Seen
-from tracking.calibration.solve import Bodies, Normal, sums
+from tracking.calibration.solve import Bodies, Normal
 
-__all__ = ["Alignment", "find_alignment", "gradient_of"]
+__all__ = ["FEW_SAMPLES", "Alignment", "find_alignment", "gradient_of"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,7 +73,7 @@ class Alignment:
 
 def find_alignment(
     look: Callable[[Floats], Seen],
-    respond: Callable[[Floats], sparse.csr_array],
+    respond: Callable[[Floats], Response],
     detector: Detector,
     options: CalibrateOptions,
     start: Alignment | None = None,
@@ -131,8 +131,10 @@ def find_alignment(
     square = _joined(bodies.of_modules(samples), alone, free[:n], layer)[:, :2]
     # What the tracks determined of the motions, and not the widths, they cannot tell of the errors as well.
     n_freedoms = normal.n_rows - normal.determined(samples * free[:, None, None])
-    # Residuals are wider than the hits' and tracks' stated errors, and so are the motions they tell.
-    square = square * max(now.chi2 / max(n_freedoms, 1.0), 1.0)
+    if np.any(free[:n]):
+        # Residuals are wider than the hits' and tracks' stated errors, and so are the motions they tell. Where no
+        # module moves on its own, they are wider for the modules' places, and tell no more.
+        square = square * max(now.chi2 / max(n_freedoms, 1.0), 1.0)
     own, layers = motions[:n], motions[n:]
     return Alignment(
         bodies.of_modules(motions), own, layers, np.sqrt(square), width, layer_width, n_hits, tuple(chi2), n_freedoms
@@ -141,6 +143,8 @@ def find_alignment(
 
 def _random_forces(normal: Normal, drawn: Floats, rng: np.random.Generator, n: int) -> Floats:
     """(M + L, 6, n) random forces, of tracks and widths, for which the motions have their covariance."""
+    if n == 0:
+        return np.zeros((*drawn.shape, 0))
     return normal.random_force(rng, n) + rng.normal(size=(*drawn.shape, n)) / drawn[:, :, None]
 
 

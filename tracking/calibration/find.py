@@ -11,7 +11,6 @@ from typing import Any, cast
 import awkward as ak
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from smartpix.calibration import Calibration, displaced, fingerprint, nothing_known
 from smartpix.estimate.base import calibrated_clusters, same_sensor, sensor_of
@@ -22,10 +21,10 @@ from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.beam_spot import chain_of_file
-from tracking.calibration.align import Alignment, find_alignment
+from tracking.calibration.align import FEW_SAMPLES, Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
-from tracking.calibration.response import response
+from tracking.calibration.response import Response, response
 from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen
 from tracking.chain import Chain
 from tracking.finders.options import DeadOptions
@@ -181,11 +180,13 @@ def find_calibration(
             )
         motion = np.concatenate([current.shift, current.rotation], axis=1)
         if not options.keep_modules:
+            # The errors of those before the last only widen the search: few samples tell them.
+            of_pass = options if number == options.passes else replace(options, samples=FEW_SAMPLES)
             found = find_alignment(
                 _look(events, base, chain.options),
                 _respond(events, base, chain.options),
                 base.detector,
-                options,
+                of_pass,
                 found,
             )
             motion = found.motion
@@ -211,12 +212,10 @@ def _look(events: Sequence[EventTracks], base: Header, run: RunOptions) -> Calla
     return look
 
 
-def _respond(
-    events: Sequence[EventTracks], base: Header, run: RunOptions
-) -> Callable[[Floats], sparse.csr_array]:
+def _respond(events: Sequence[EventTracks], base: Header, run: RunOptions) -> Callable[[Floats], Response]:
     """How chi2 of some events' tracks answers with modules moved by (M, 6)."""
 
-    def respond(motion: Floats) -> sparse.csr_array:
+    def respond(motion: Floats) -> Response:
         detector = displaced(base.detector, motion[:, :3], motion[:, 3:])
         return response(events, detector, base.field, run.fit, run.threads)
 

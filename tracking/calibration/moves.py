@@ -8,7 +8,7 @@ import numpy.typing as npt
 from smartpix.beam import CENTRED
 from smartpix.geometry import Detector
 
-__all__ = ["N_FREE", "derivatives", "layer_motion"]
+__all__ = ["N_FREE", "derivatives", "layer_motion", "sums"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,3 +45,10 @@ def layer_motion(detector: Detector) -> Floats:
     result = np.zeros((len(detector), N_FREE, N_FREE))
     result[:, :3, :3], result[:, :3, 3:], result[:, 3:, 3:] = turn, turn @ cross, turn
     return result
+
+
+def sums(values: Floats, of: npt.NDArray[np.integer], n: int) -> Floats:
+    """(n, ...) sums of rows by number."""
+    flat = values.reshape(len(values), -1)
+    total = np.stack([np.bincount(of, column, n) for column in flat.T], axis=1)
+    return np.asarray(total, dtype=np.float64).reshape(n, *values.shape[1:])

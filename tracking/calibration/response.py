@@ -3,75 +3,117 @@
 Of a track with measurements m, chi2 is m^T M m with M = V^-1 - V^-1 A (A^T V^-1 A)^-1 A^T V^-1. V holds the hits'
 errors and multiple scattering, and A what its parameters do to the hits (V. Blobel's Millepede eliminates them
 likewise, NIM A 566 (2006) 5). M = F^T F, and F times the derivatives by the motions of the modules are the rows of a
-sparse matrix B: B^T B is the matrix of second derivatives of half of all tracks' chi2.
+matrix B: B^T B is the matrix of second derivatives of half of all tracks' chi2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from smartpix.compiled import FAST, njit
 from smartpix.geometry import Detector
 from smartpix.material import surfaces
 from smartpix.physics import PION_MASS
 from smartpix.scattering import theta2_behind
-from tracking.calibration.moves import N_FREE, derivatives
+from tracking.calibration.moves import N_FREE, derivatives, sums
 from tracking.calibration.sample import EventTracks, placed, slopes_on_modules
 from tracking.fit.material import FLATTEST
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
-__all__ = ["response", "response_of_event"]
+__all__ = ["Response", "response"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Response:
+    """The matrix B of T tracks with K hits, track after track: the factors F, and the derivatives that follow them.
+
+    Attributes:
+        start: (T + 1,) of the tracks' hits; module: (K,) of these; moves: (K, 2, 6) derivatives of their residuals.
+        factor: the matrices F, (2 N - free, 2 N) of a track of N hits, one after the other; at: (T + 1,) where.
+        n_modules: of the detector.
+    """
+
+    start: Ints
+    module: npt.NDArray[np.int32]
+    moves: Floats
+    factor: Floats
+    at: Ints
+    n_modules: int
+
+    @cached_property
+    def rows(self) -> Ints:
+        """(T + 1,) first rows of the tracks in B; the last one is their number."""
+        size = np.maximum(2 * np.diff(self.start), 1)
+        return np.concatenate([[0], np.cumsum(np.diff(self.at) // size)])
+
+    def forward(self, motion: Floats) -> Floats:
+        """(R, S) B times motions (M, 6, S) of the modules: changes of independent residuals in their sigmas."""
+        result = np.zeros((int(self.rows[-1]), motion.shape[2]))
+        _forward(self.start, self.module, self.moves, self.factor, self.at, self.rows, motion, result)
+        return result
+
+    def back(self, residual: Floats) -> Floats:
+        """(M, 6, S) the transposed B times residuals (R, S): half of the gradient of their squares' sum."""
+        result = np.zeros((self.n_modules, N_FREE, residual.shape[1]))
+        _back(self.start, self.module, self.moves, self.factor, self.at, self.rows, residual, result)
+        return result
+
+    def curvature(self) -> Floats:
+        """(M, 6, 6) second derivatives of half of chi2 by each module's motion alone."""
+        of_hits = np.empty((len(self.module), N_FREE, N_FREE))
+        _of_hits(self.start, self.moves, self.factor, self.at, self.rows, of_hits)
+        return sums(of_hits, self.module, self.n_modules)
+
+
 def response(
     events: Sequence[EventTracks], detector: Detector, field: float, options: FitOptions, threads: int = 1
-) -> sparse.csr_array:
-    """(R, 6 M) the matrix B of all events' tracks, which are fitted with their modules where a detector has them."""
-    parts = [response_of_event(event, detector, field, options, threads) for event in events]
-    return sparse.csr_array(sparse.vstack(parts, format="csr"))
+) -> Response:
+    """How all events' tracks answer, which are fitted with their modules where a detector has them."""
+    parts = [_of_event(event, detector, field, options, threads) for event in events]
+    joined = {
+        name: np.concatenate([getattr(p, name) for p in parts]) for name in ("module", "moves", "factor")
+    }
+    ends = {
+        name: np.concatenate([[0], np.cumsum(np.concatenate([np.diff(getattr(p, name)) for p in parts]))])
+        for name in ("start", "at")
+    }
+    return Response(**joined, **ends, n_modules=len(detector))
 
 
-def response_of_event(
-    event: EventTracks, detector: Detector, field: float, options: FitOptions, threads: int = 1
-) -> sparse.csr_array:
-    """The rows of B that an event's tracks make: twice as many as hits, less the parameters of each track."""
+def _of_event(
+    event: EventTracks, detector: Detector, field: float, options: FitOptions, threads: int
+) -> Response:
     hits, tracks = placed(event.hits, detector), event.tracks
     helices = fit_tracks(
         hits, tracks, detector, field, replace(options, outlier_chi2=np.inf, angles=False), threads
     )
     cot = slopes_on_modules(helices, tracks, hits, field)
-    scattered = _theta2(hits.position, hits.axes, cot, helices, tracks.start, detector, field, options)
+    scattered = _theta2(hits.position, cot, helices, tracks.start, detector, field, options)
     moves = derivatives(cot, hits.estimate.mean[:, :2])
     size = np.diff(tracks.start)
     n_free = 5 if field != 0 else 4
-    values, columns, lengths = [], [], []
+    at = np.concatenate([[0], np.cumsum(np.maximum(2 * size - n_free, 0) * 2 * size)])
+    factor = np.empty(at[-1])
     # Tracks of as many hits at once.
-    for n in np.unique(size):
-        if 2 * n <= n_free:
-            continue
+    for n in np.unique(size[2 * size > n_free]):
         of = np.flatnonzero(size == n)
         rows = tracks.start[of][:, None] + np.arange(n)
-        factor = _left(
+        made = _left(
             hits.position[rows], hits.axes[rows].reshape(len(of), n, 3, 3), cot[rows],
             hits.estimate.cholesky[rows][:, :, :2, :2], scattered[rows], helices, of, n_free,
-        )  # fmt: skip
-        made = np.einsum("trhi,thiq->trhq", factor.reshape(len(of), -1, n, 2), moves[rows])
-        at = hits.module[rows][:, :, None] * N_FREE + np.arange(N_FREE)
-        values.append(made.ravel())
-        columns.append(np.broadcast_to(at[:, None], made.shape).ravel())
-        lengths.append(np.full(len(of) * factor.shape[1], n * N_FREE))
-    start = np.concatenate([[0], np.cumsum(np.concatenate([*lengths, np.zeros(0, dtype=np.int64)]))])
-    flat = (np.concatenate([*values, np.zeros(0)]), np.concatenate([*columns, np.zeros(0, dtype=np.int64)]))
-    return sparse.csr_array((*flat, start), shape=(len(start) - 1, N_FREE * len(detector)))
+        ).reshape(len(of), -1)  # fmt: skip
+        factor[at[of][:, None] + np.arange(made.shape[1])] = made
+    return Response(tracks.start, hits.module, moves, factor, at, len(detector))
 
 
 def _left(
@@ -129,7 +171,7 @@ def _left(
 
 
 def _theta2(
-    position: Floats, axes: Floats, cot: Floats, helices: Helices, start: Ints, detector: Detector, field: float,
+    position: Floats, cot: Floats, helices: Helices, start: Ints, detector: Detector, field: float,
     options: FitOptions,
 ) -> Floats:  # fmt: skip
     """(K, 3) of the way from each hit to the next one of its track: sums of the variance of the projected scattering
@@ -143,8 +185,7 @@ def _theta2(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _fill_theta2(
-    position: Floats, cot: Floats, q: Floats, start: Ints, cylinders: Floats, disks: Floats, sensor: float,
-    result: Floats,
+    position: Any, cot: Any, q: Any, start: Any, cylinders: Any, disks: Any, sensor: float, result: Any
 ) -> None:  # fmt: skip
     for t in range(len(start) - 1):
         inverse = 1 + (q[t] * PION_MASS) ** 2
@@ -172,3 +213,67 @@ def _fill_theta2(
                         result[k, 0] += theta2
                         result[k, 1] += theta2 * (1 - h)
                         result[k, 2] += theta2 * (1 - h) ** 2
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _forward(
+    start: Any, module: Any, moves: Any, factor: Any, at: Any, rows: Any, motion: Any, result: Any
+) -> None:
+    for t in range(len(start) - 1):
+        position, first = at[t], start[t]
+        moved = _moved(first, start[t + 1], module, moves, motion)
+        for row in range(rows[t], rows[t + 1]):
+            for j in range(len(moved)):
+                value = factor[position]
+                position += 1
+                for s in range(result.shape[1]):
+                    result[row, s] += value * moved[j, s]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _moved(first: int, last: int, module: Any, moves: Any, motion: Any) -> Any:
+    moved = np.zeros((2 * (last - first), motion.shape[2]))
+    for k in range(first, last):
+        for i in range(2):
+            for q in range(N_FREE):
+                value = moves[k, i, q]
+                for s in range(motion.shape[2]):
+                    moved[2 * (k - first) + i, s] += value * motion[module[k], q, s]
+    return moved
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _back(
+    start: Any, module: Any, moves: Any, factor: Any, at: Any, rows: Any, residual: Any, result: Any
+) -> None:
+    n = residual.shape[1]
+    for t in range(len(start) - 1):
+        position, first = at[t], start[t]
+        force = np.zeros((2 * (start[t + 1] - first), n))
+        for row in range(rows[t], rows[t + 1]):
+            for j in range(len(force)):
+                value = factor[position]
+                position += 1
+                for s in range(n):
+                    force[j, s] += value * residual[row, s]
+        for k in range(first, start[t + 1]):
+            for i in range(2):
+                for q in range(N_FREE):
+                    value = moves[k, i, q]
+                    for s in range(n):
+                        result[module[k], q, s] += value * force[2 * (k - first) + i, s]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _of_hits(start: Any, moves: Any, factor: Any, at: Any, rows: Any, result: Any) -> None:
+    result[:] = 0.0
+    for t in range(len(start) - 1):
+        first, width = start[t], 2 * (start[t + 1] - start[t])
+        for k in range(first, start[t + 1]):
+            for row in range(rows[t + 1] - rows[t]):
+                place = at[t] + row * width + 2 * (k - first)
+                for p in range(N_FREE):
+                    left = factor[place] * moves[k, 0, p] + factor[place + 1] * moves[k, 1, p]
+                    for q in range(N_FREE):
+                        right = factor[place] * moves[k, 0, q] + factor[place + 1] * moves[k, 1, q]
+                        result[k, p, q] += left * right

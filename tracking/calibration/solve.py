@@ -2,7 +2,7 @@
 
 With B of :mod:`tracking.calibration.response`, half of chi2 and of the pull to 0 falls to its least by conjugate
 gradients (M. R. Hestenes and E. Stiefel, 1952), which each body's own second derivatives precondition. A step costs
-two products with a sparse matrix and no fit, so that hundreds are made and weak modes are found too.
+two products with a matrix and no fit, so that hundreds are made and weak modes are found too.
 """
 
 from __future__ import annotations
@@ -11,23 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
-from tracking.calibration.moves import N_FREE
+from tracking.calibration.moves import N_FREE, sums
+from tracking.calibration.response import Response
 
-__all__ = ["Bodies", "Normal", "sums"]
+__all__ = ["Bodies", "Normal"]
 
 Floats = npt.NDArray[np.float64]
 
 ENOUGH = 1e-5
 """Of what half of chi2 may still fall by, as a share of that at first: below, further steps change nothing."""
-
-
-def sums(values: Floats, of: npt.NDArray[np.integer], n: int) -> Floats:
-    """(n, ...) sums of rows by number."""
-    flat = values.reshape(len(values), -1)
-    total = np.stack([np.bincount(of, column, n) for column in flat.T], axis=1)
-    return np.asarray(total, dtype=np.float64).reshape(n, *values.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -63,23 +56,18 @@ class Normal:
     """The normal equations of all bodies' motions.
 
     Attributes:
+        response: of the tracks; bodies: that move.
         curvature: (M, 6, 6) second derivatives of half of chi2 by each module's motion alone.
     """
 
-    def __init__(self, matrix: sparse.csr_array, bodies: Bodies):
-        self._matrix, self._turned, self._bodies = matrix, matrix.T.tocsr(), bodies
-        rows = matrix.data.reshape(-1, N_FREE)
-        n, module = len(bodies.layer), matrix.indices[::N_FREE] // N_FREE
-        self.curvature = np.empty((n, N_FREE, N_FREE))
-        for i in range(N_FREE):
-            for j in range(i, N_FREE):
-                values = np.bincount(module, rows[:, i] * rows[:, j], n)
-                self.curvature[:, i, j] = self.curvature[:, j, i] = values
+    def __init__(self, response: Response, bodies: Bodies):
+        self.response, self.bodies = response, bodies
+        self.curvature = response.curvature()
 
     @property
     def n_rows(self) -> int:
         """Measurements less parameters of all tracks."""
-        return int(self._matrix.shape[0])
+        return int(self.response.rows[-1])
 
     def alone(self, width: Floats) -> Floats:
         """(M + L, 6, 6) covariance of each body's motion if all others were known.
@@ -87,26 +75,23 @@ class Normal:
         Args:
             width: (M + L, 6) that draw to 0.
         """
-        curvature = self._bodies.of_curvatures(self.curvature) + np.eye(N_FREE) / width[:, :, None] ** 2
+        curvature = self.bodies.of_curvatures(self.curvature) + np.eye(N_FREE) / width[:, :, None] ** 2
         return np.asarray(np.linalg.inv(curvature), dtype=np.float64)
 
     def random_force(self, rng: np.random.Generator, n: int) -> Floats:
         """(M + L, 6, n) random forces, whose covariance is the second derivatives."""
-        gradient = self._turned @ rng.normal(size=(self.n_rows, n))
-        return self._bodies.of_gradients(gradient.reshape(len(self.curvature), N_FREE, n))
+        return self.bodies.of_gradients(self.response.back(rng.normal(size=(self.n_rows, n))))
 
     def determined(self, motions: Floats) -> float:
         """Parameters that the tracks determine, and not the widths: the mean square of what samples (M + L, 6, S)
         of the motions change residuals by.
         """
-        flat = self._bodies.of_modules(motions).reshape(-1, motions.shape[2])
-        return float(((self._matrix @ flat) ** 2).sum(axis=0).mean())
+        return float((self.response.forward(self.bodies.of_modules(motions)) ** 2).sum(axis=0).mean())
 
     def times(self, motions: Floats) -> Floats:
         """(M + L, 6, S) second derivatives of half of chi2 times motions."""
-        flat = self._bodies.of_modules(motions).reshape(-1, motions.shape[2])
-        gradient = self._turned @ (self._matrix @ flat)
-        return self._bodies.of_gradients(gradient.reshape(-1, N_FREE, motions.shape[2]))
+        forward = self.response.forward(self.bodies.of_modules(motions))
+        return self.bodies.of_gradients(self.response.back(forward))
 
     def solved(
         self, force: Floats, width: Floats, free: npt.NDArray[np.bool_], steps: int

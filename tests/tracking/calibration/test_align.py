@@ -9,19 +9,29 @@ from hypothesis import strategies as st
 
 from smartpix.calibration import displaced
 from tests.tracking.calibration.toys import SIGMA, moved_wedge, straight_tracks
-from tracking.calibration.align import N_FREE, derivatives, find_alignment, gradient_of, layer_motion
+from tracking.calibration.align import find_alignment, gradient_of
+from tracking.calibration.moves import N_FREE, derivatives, layer_motion
 from tracking.calibration.options import CalibrateOptions
+from tracking.calibration.response import response
 from tracking.calibration.sample import seen
 from tracking.fit.options import FitOptions
 
 VACUUM = FitOptions(sensor=0.0, support=0.0, pipe=0.0)
 SHIFT = np.array([0.05, 0.05, 0.02])
-OPTIONS = CalibrateOptions(steps=60, module_rotation=1e-6, layer_shift=0.01, layer_rotation=1e-6)
+OPTIONS = CalibrateOptions(module_rotation=1e-6, layer_shift=0.01, layer_rotation=1e-6)
 small = st.floats(-0.9, 0.9)
 
 
 def looker(events, table, field=0.0, fit=VACUUM):
     return lambda q: seen(events, displaced(table, q[:, :3], q[:, 3:]), field, fit)
+
+
+def responder(events, table, field=0.0, fit=VACUUM):
+    return lambda q: response(events, displaced(table, q[:, :3], q[:, 3:]), field, fit)
+
+
+def aligned(events, table, options, start=None):
+    return find_alignment(looker(events, table), responder(events, table), table, options, start)
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +135,9 @@ def test_modules_lie_where_one_dense_solution_of_modules_and_tracks_has_them():
     table, _, true = moved_wedge(SHIFT, 3)
     events = [straight_tracks(true, 80, 4)]
     options = CalibrateOptions(
-        steps=200, module_rotation=1e-6, layer_shift=0.01, layer_rotation=1e-6, module_hits=1
+        steps=1000, module_rotation=1e-6, layer_shift=0.01, layer_rotation=1e-6, module_hits=1
     )
-    found = find_alignment(looker(events, table), table, options)
+    found = aligned(events, table, options)
     motions = dense(events, table, found.width, options)
     n = len(table)
     layers = motions[n:] - (np.bincount(table.layer_index, found.n_hits) @ motions[n:]) / found.n_hits.sum()
@@ -138,7 +148,7 @@ def test_modules_lie_where_one_dense_solution_of_modules_and_tracks_has_them():
 
 def test_planted_shifts_are_found_within_their_errors(planted):
     table, off, events = planted
-    found = find_alignment(looker(events, table), table, OPTIONS)
+    found = aligned(events, table, OPTIONS)
     n_freedoms = 4 * 500
     assert found.chi2[0] > 5 * n_freedoms
     # A few modules have too few hits to be moved.
@@ -149,7 +159,7 @@ def test_planted_shifts_are_found_within_their_errors(planted):
     for axis in range(2):
         assert np.std(left[:, axis]) < 0.5 * SHIFT[axis]
     assert found.width[:2] == pytest.approx(np.std(off, axis=0)[:2], rel=0.35)
-    again = find_alignment(looker(events, table), table, OPTIONS, found)
+    again = aligned(events, table, OPTIONS, found)
     # Those with other widths that draw to 0: a step of the search for these, not of the modules.
     assert np.std(again.motion[well, :2] - found.motion[well, :2]) < 0.1 * SHIFT[0]
     assert again.chi2[-1] == pytest.approx(found.chi2[-1], rel=0.05)
@@ -157,14 +167,14 @@ def test_planted_shifts_are_found_within_their_errors(planted):
 
 def test_modules_in_their_places_stay_there():
     table, _, _ = moved_wedge(0, 1)
-    found = find_alignment(looker([straight_tracks(table, 250, 5)], table), table, OPTIONS)
+    found = aligned([straight_tracks(table, 250, 5)], table, OPTIONS)
     assert np.sqrt(np.mean(found.motion[:, :2] ** 2)) < 0.004
     assert found.chi2[-1] <= found.chi2[0]
 
 
 def test_modules_with_few_hits_follow_their_layer(planted):
     table, _, events = planted
-    found = find_alignment(looker(events, table), table, CalibrateOptions(module_hits=1_000_000, steps=5))
+    found = aligned(events, table, CalibrateOptions(module_hits=1_000_000, steps=50))
     assert np.all(found.own == 0)
     np.testing.assert_allclose(
         found.motion, np.einsum("mij,mj->mi", layer_motion(table), found.layers[table.layer_index])
