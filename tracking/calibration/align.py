@@ -33,8 +33,8 @@ Floats = npt.NDArray[np.float64]
 
 SMALLEST = 1e-5, 1e-7
 """Widths in mm and rad below which none is taken for the modules' own: they would lie still for good."""
-ROUNDS = 50
-"""Of the search for the widths of motions."""
+ROUNDS, LEAST_TOLD = 50, 0.01
+"""Of the search for the widths of motions; and information of tracks on a motion, at least, in that of its width."""
 RESIZED, FEW_SAMPLES = (2, 1), 4
 """Times that widths are found at first and in searches that start from another, and samples for each: all modules
 together have many."""
@@ -115,7 +115,11 @@ def find_alignment(
                 alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)
                 error = np.sqrt(_joined(samples[:n], alone[:n], free[:n], layer))
                 width = _found_widths(motions[:n][free[:n]], error[free[:n]], width)
-                layer_width = np.maximum(_found_widths(motions[n:], np.sqrt(alone[n:]), layer_width), least)
+                if left == 1:
+                    # Layers are few and tied: found anew from what they drew, their widths would run away.
+                    layer_width = np.maximum(
+                        _found_widths(motions[n:], np.sqrt(alone[n:]), layer_width), least
+                    )
         # Tracks do not see the whole detector move: the mean of all layers stays where it is.
         motions[n:] -= (of_all @ motions[n:]) / max(of_all.sum(), 1.0)
         # Fitted again: the tracks' chi2 is a parabola only nearly.
@@ -179,7 +183,7 @@ def _found_widths(own: Floats, error: Floats, width: Floats) -> Floats:
     if len(own) == 0:
         return width
     # Without that pull, a motion would be this, with this variance, of which the tracks alone are the cause.
-    variance = 1 / np.maximum(1 / error**2 - 1 / width**2, 1e-12)
+    variance = 1 / np.maximum(1 / error**2 - 1 / width**2, LEAST_TOLD / width**2)
     square = (own * (1 + variance / width**2)) ** 2
     least = _widths(*SMALLEST) ** 2
     found = np.maximum(width**2, least)

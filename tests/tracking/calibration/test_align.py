@@ -180,4 +180,7 @@ def test_modules_with_few_hits_follow_their_layer(planted):
         found.motion, np.einsum("mij,mj->mi", layer_motion(table), found.layers[table.layer_index])
     )
     # How well the layers are known is left, and no more than how far these may be off.
-    assert 0 < found.error.max() < 0.01
+    of_layer = layer_motion(table)[:, :2]
+    allowed = np.sqrt((of_layer**2) @ found.layer_width**2)
+    assert found.error.min() > 0
+    assert np.all(np.median(found.error, axis=0) < 1.2 * np.median(allowed, axis=0))
