@@ -25,7 +25,8 @@ class CalibrateOptions:
         layer_shift: width in mm of how far whole layers are off. It limits what tracks hardly see. Where
             layers are seen to be off by more, it grows in the search.
         layer_rotation: the same of their rotations in rad about their own middle.
-        module_hits: hits of a module from which it is moved on its own; one with fewer follows its layer.
+        module_hits: hits of a module from which it is moved on its own; one with fewer follows its layer, and
+            its tracks are taken to be where it is.
         steps: largest number of steps of conjugate gradients in each search for the least chi2.
         samples: of the motions, from which their errors are found.
         fewest: hits of a layer from which its biases and errors are found. Layers with fewer have those of
@@ -42,7 +43,7 @@ class CalibrateOptions:
     module_rotation: float = ranged(0.003, 1e-6, 0.2, "rad")
     layer_shift: float = ranged(0.001, 1e-5, 10.0, "mm")
     layer_rotation: float = ranged(4e-6, 1e-8, 0.2, "rad")
-    module_hits: int = ranged(10, 1, 1_000_000)
+    module_hits: int = ranged(1, 1, 1_000_000)
     steps: int = ranged(300, 1, 10_000)
     samples: int = ranged(12, 4, 1000)
     fewest: int = ranged(300, 20, 1_000_000)
