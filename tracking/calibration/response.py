@@ -129,35 +129,41 @@ def _left(
     t, n = position.shape[:2]
     phi, sine = helices.phi[of], np.sin(helices.theta[of])
     normal = np.stack([-np.sin(phi), np.cos(phi), 0 * phi], axis=1)
-    up = np.array([0.0, 0.0, 1.0])
 
     def local(shift: Floats) -> Floats:
         """(T, 2 N) what a hit's x and y change by where the track moves by (T, N, 3)."""
         there = np.einsum("tnij,tnj->tni", axes, shift)
-        return (there[..., :2] - cot * there[..., 2:]).reshape(t, -1)
+        return np.asarray((there[..., :2] - cot * there[..., 2:]).reshape(t, -1))
 
+    every = np.ones((t, n, 1))
+    if n_free == 5:
+        # About the field's axis a helix turns into another one.
+        axis, per_angle = np.tile([0.0, 0.0, 1.0], (t, 1)), 1 / sine**2
+    else:
+        axis = np.cross(
+            normal, np.stack([sine * np.cos(phi), sine * np.sin(phi), np.cos(helices.theta[of])], axis=1)
+        )
+        per_angle = np.ones(t)
+    about = axis[:, None] * every, normal[:, None] * every
     radius = np.hypot(position[..., 0], position[..., 1])
-    ahead = np.einsum("tnij,tni->tnj", axes, np.concatenate([cot, np.ones((t, n, 1))], axis=2))[..., :2]
-    ahead = ahead / np.linalg.norm(ahead, axis=2, keepdims=True)
+    ahead = np.einsum("tnij,tni->tnj", axes, np.concatenate([cot, every], axis=2))[..., :2]
+    ahead = ahead / np.maximum(np.linalg.norm(ahead, axis=2, keepdims=True), 1e-12)
     ahead = ahead * np.sign(np.einsum("tni,tni->tn", ahead, position[..., :2]))[..., None]
     bent = np.stack([-ahead[..., 1], ahead[..., 0], 0 * radius], axis=2) * (radius**2 / 2)[..., None]
-    every = np.ones((t, n, 1))
-    free = [
-        normal[:, None] * every, up * every, np.cross(up, position), up * radius[..., None], bent,
-    ]  # fmt: skip
+    tilted = about[0] * radius[..., None] if n_free == 5 else np.cross(about[1], position)
+    free = [about[1], about[0], np.cross(about[0], position), tilted, bent]
     a = np.stack([local(shift) for shift in free[:n_free]], axis=2)
-    variance = np.zeros((t, n, 2, n, 2))
-    which = np.arange(n)
-    variance[:, which, :, which, :] = (cholesky @ cholesky.swapaxes(2, 3)).swapaxes(0, 1)
-    variance = variance.reshape(t, 2 * n, 2 * n)
+    blocks, which = np.zeros((t, n, 2, n, 2)), np.arange(n)
+    blocks[:, which, :, which, :] = (cholesky @ cholesky.swapaxes(2, 3)).swapaxes(0, 1)
+    variance = np.asarray(blocks.reshape(t, 2 * n, 2 * n))
     behind = which[None, :, None] * np.ones((t, 1, 1))
     for g in range(n - 1):
         w0, w1, w2 = scattered[:, g].T
         off = (position - position[:, g + 1 : g + 2]) * (behind > g)
         gap = (position[:, g + 1 : g + 2] - position[:, g : g + 1]) * (behind > g)
-        # A kink turns what is behind it about the beam's axis, and about the track's normal.
-        for turn, about in ((1 / sine**2, up[None, None] * every), (np.ones(t), normal[:, None] * every)):
-            far, near = local(np.cross(about, off)), local(np.cross(about, gap))
+        # A kink turns what is behind it about two axes.
+        for turn, around in zip((per_angle, np.ones(t)), about, strict=True):
+            far, near = local(np.cross(around, off)), local(np.cross(around, gap))
             cross = far[:, :, None] * near[:, None]
             variance += turn[:, None, None] * (
                 w0[:, None, None] * far[:, :, None] * far[:, None]
