@@ -38,6 +38,9 @@ ROUNDS, LEAST_TOLD = 50, 0.01
 RESIZED, FEW_SAMPLES = (2, 1), 4
 """Times that widths are found at first and in searches that start from another, and samples for each: all modules
 together have many."""
+SHORTER, ROUNDING = 8, 1e-3
+"""Steps that are tried, each half as long as the one before; and share that chi2 may rise by, as the mean of all layers
+is held."""
 OF_LAYER = 16
 """Samples that the ratio of a layer's errors to those of its modules alone counts as, beside a module's own."""
 SEED = 23_005
@@ -87,7 +90,8 @@ def find_alignment(
     """
     layer, n = detector.layer_index, len(detector)
     bodies = Bodies(layer_motion(detector), layer, len(detector.layers))
-    width = _widths(options.module_shift, options.module_rotation) if start is None else start.width
+    most = _widths(options.module_shift, options.module_rotation)
+    width = most if start is None else start.width
     least = _widths(options.layer_shift, options.layer_rotation)
     layer_width = least if start is None else start.layer_width
     motions = np.zeros((n + bodies.n_layers, N_FREE))
@@ -114,16 +118,21 @@ def find_alignment(
             if left:
                 alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)
                 error = np.sqrt(_joined(samples[:n], alone[:n], free[:n], layer))
-                width = _found_widths(motions[:n][free[:n]], error[free[:n]], width)
+                width = np.minimum(_found_widths(motions[:n][free[:n]], error[free[:n]], width), most)
                 if left == 1:
                     # Layers are few and tied: found anew from what they drew, their widths would run away.
                     layer_width = np.maximum(
                         _found_widths(motions[n:], np.sqrt(alone[n:]), layer_width), least
                     )
-        # Tracks do not see the whole detector move: the mean of all layers stays where it is.
-        motions[n:] -= (of_all @ motions[n:]) / max(of_all.sum(), 1.0)
-        # Fitted again: the tracks' chi2 is a parabola only nearly.
-        now = look(bodies.of_modules(motions))
+        # Fitted again: the tracks' chi2 is a parabola only nearly. Where it is none, a shorter step makes it less.
+        aim, most_chi2 = motions, now.chi2 + ((at / drawn) ** 2).sum()
+        for part in 0.5 ** np.arange(SHORTER):
+            motions = at + part * (aim - at)
+            # Tracks do not see the whole detector move: the mean of all layers stays where it is.
+            motions[n:] -= (of_all @ motions[n:]) / max(of_all.sum(), 1.0)
+            now = look(bodies.of_modules(motions))
+            if now.chi2 + ((motions / drawn) ** 2).sum() <= most_chi2 * (1 + ROUNDING):
+                break
         chi2.append(now.chi2)
     # Of a module that was left where its layer has it, only how far others are off theirs is known.
     samples[:n][~free[:n]] = (

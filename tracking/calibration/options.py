@@ -20,7 +20,7 @@ class CalibrateOptions:
         min_hits: least number of a track's hits.
         max_chi2: largest chi2 over the degrees of freedom of a track's fit.
         keep_modules: leave modules where the table has them, and correct the estimates and charges alone.
-        module_shift: width in mm of how far modules are off, along each axis, before anything is known.
+        module_shift: largest width in mm of how far modules are off, along each axis; taken at first.
         module_rotation: the same of their rotations in rad.
         layer_shift: width in mm of how far whole layers are off. It limits what tracks hardly see. Where
             layers are seen to be off by more, it grows in the search.
