@@ -1,4 +1,5 @@
-"""What an effect costs, and the share of it that calibration regains: of rates, resolutions, pulls and biases."""
+"""What an effect costs, and the share of it that calibration regains: of rates, resolutions, pulls and
+biases."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ __all__ = ["FEWEST_LOST", "of_what_is_lost", "regained"]
 FEWEST_LOST = 5
 """Edges or particles: of fewer that are lost, no share that is regained is told."""
 LEAST_REDUCTION, LEAST_WIDTH = 0.02, 0.05
-"""Relative change of the reduction, and of a resolution, a pull's width, or a bias in sigma, below which none is
-told."""
+"""Relative change of the reduction, and of a resolution, a pull's width, or a bias in sigma, below which
+none is told."""
 DRAWS, SEED = 20_000, 23_006
 """Of Poisson numbers, for intervals."""
 OF_TRACKS = ("d0_um", "z0_um", "qop_rel")
@@ -35,9 +36,9 @@ def regained(key: str, nominal: Mapping[str, Any], found: Mapping[str, Any]) -> 
 def of_what_is_lost(nominal: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """By quantity, what an effect costs, how much of it is left after calibration, and the share regained.
 
-    Rates lose shares of edges or particles; resolutions, relative width. Pulls in the barrel lose their distance from
-    a width of 1, and biases theirs, in sigma, from the nominal one. The share of a rate has the interval that holds
-    68 % of independent Poisson numbers of what is lost.
+    Rates lose shares of edges or particles; resolutions, relative width. Pulls in the barrel lose their
+    distance from a width of 1, and biases theirs, in sigma, from the nominal one. The share of a rate has
+    the interval that holds 68 % of independent Poisson numbers of what is lost.
     """
     result: dict[str, dict[str, Any]] = {}
     for key, of in COUNTED.items():
@@ -73,7 +74,8 @@ def _told(lost: float, left: float) -> dict[str, Any]:
 
 
 def _interval(lost: list[float]) -> list[float]:
-    """68 % of the shares that are regained, where the numbers lost, nominal, before and after, are Poisson's."""
+    """68 % of the shares that are regained, where the numbers lost, nominal, before and after, are
+    Poisson's."""
     rng = np.random.default_rng(SEED)
     best, before, after = (rng.poisson(max(n, 0.0), DRAWS) for n in lost)
     share = 1 - (after - best) / np.maximum(before - best, 1)

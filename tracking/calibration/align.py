@@ -1,15 +1,17 @@
 """Alignment: modules and layers moved until the tracks' chi2 is least.
 
-Parameters are those of every module, three shifts and three rotations in its own frame, and those of every layer
-as a rigid body. All are drawn to 0 by their widths (A. N. Tikhonov's regularisation), so that a module with few
-tracks follows its layer, and what tracks do not see stays. The gradient of the whole chi2 follows from each
-module's own residuals, as in the HIP algorithm (V. Karimaki et al., CMS CR-2003/022): once the tracks are fitted,
-they do not change it. The second derivatives, with the tracks eliminated, tie modules together
-(:mod:`tracking.calibration.response`); two steps of Newton's with all of them are made, and the tracks fitted anew.
+Parameters are those of every module, three shifts and three rotations in its own frame, and those of
+every layer as a rigid body. All are drawn to 0 by their widths (A. N. Tikhonov's regularisation), so that
+a module with few tracks follows its layer, and what tracks do not see stays. The gradient of the whole
+chi2 follows from each module's own residuals, as in the HIP algorithm (V. Karimaki et al., CMS
+CR-2003/022): once the tracks are fitted, they do not change it. The second derivatives, with the tracks
+eliminated, tie modules together (:mod:`tracking.calibration.response`); two steps of Newton's with all of
+them are made, and the tracks fitted anew.
 
-What is left of a module's error has the same ties: tracks hardly see layers that move or turn together. It is taken
-from samples of the motions' distribution after the fit (G. Papandreou and A. Yuille, NIPS 2010: the solution for
-random forces of the covariance of the second derivatives has their inverse as covariance).
+What is left of a module's error has the same ties: tracks hardly see layers that move or turn together.
+It is taken from samples of the motions' distribution after the fit (G. Papandreou and A. Yuille, NIPS
+2010: the solution for random forces of the covariance of the second derivatives has their inverse as
+covariance).
 """
 
 from __future__ import annotations
@@ -34,15 +36,17 @@ Floats = npt.NDArray[np.float64]
 SMALLEST = 1e-5, 1e-7
 """Widths in mm and rad below which none is taken for the modules' own: they would lie still for good."""
 ROUNDS, LEAST_TOLD = 50, 0.01
-"""Of the search for the widths of motions; and information of tracks on a motion, at least, in that of its width."""
+"""Of the search for the widths of motions; and information of tracks on a motion, at least, in that of
+its width."""
 RESIZED, FEW_SAMPLES = (2, 1), 4
-"""Times that widths are found at first and in searches that start from another, and samples for each: all modules
-together have many."""
+"""Times that widths are found at first and in searches that start from another, and samples for each: all
+modules together have many."""
 SHORTER, ROUNDING = 8, 1e-3
-"""Steps that are tried, each half as long as the one before; and share that chi2 may rise by, as the mean of all layers
-is held."""
+"""Steps that are tried, each half as long as the one before; and share that chi2 may rise by, as the mean
+of all layers is held."""
 OF_LAYER = 16
-"""Samples that the ratio of a layer's errors to those of its modules alone counts as, beside a module's own."""
+"""Samples that the ratio of a layer's errors to those of its modules alone counts as, beside a module's
+own."""
 SEED = 23_005
 """Of the samples: whatever the events."""
 
@@ -52,11 +56,13 @@ class Alignment:
     """Where the modules are.
 
     Attributes:
-        motion: (M, 6) of each module, its own and its layer's, shifts (mm) and rotations (rad) in its frame.
-        own: (M, 6) the modules' own; layers: (L, 6) of whole layers, shifts along and rotations about the axes of
-            the global frame, see :func:`layer_motion`.
+        motion: (M, 6) of each module, its own and its layer's, shifts (mm) and rotations (rad) in its
+            frame.
+        own: (M, 6) the modules' own; layers: (L, 6) of whole layers, shifts along and rotations about the
+            axes of the global frame, see :func:`layer_motion`.
         error: (M, 2) mm, standard deviations of x and y of what is left.
-        width: (6,) how far modules are off their layers, from a first search; it draws them to 0 in the last.
+        width: (6,) how far modules are off their layers, from a first search; it draws them to 0 in the
+            last.
         layer_width: (6,) the same of the layers, never less than the options say.
         n_hits: (M,) that it is found from.
         chi2: of all tracks before and after each step.
@@ -84,8 +90,8 @@ def find_alignment(
     """Find where the modules are.
 
     Args:
-        look: fits all tracks with modules moved by (M, 6) from their places in the table; respond: how their chi2
-            answers there, see :func:`tracking.calibration.response.response`.
+        look: fits all tracks with modules moved by (M, 6) from their places in the table; respond: how
+            their chi2 answers there, see :func:`tracking.calibration.response.response`.
         detector: the table; start: what an earlier search found, None: modules are where the table says.
     """
     layer, n = detector.layer_index, len(detector)
@@ -124,7 +130,8 @@ def find_alignment(
                     layer_width = np.maximum(
                         _found_widths(motions[n:], np.sqrt(alone[n:]), layer_width), least
                     )
-        # Fitted again: the tracks' chi2 is a parabola only nearly. Where it is none, a shorter step makes it less.
+        # Fitted again: the tracks' chi2 is a parabola only nearly. Where it is none, a shorter step makes
+        # it less.
         aim, most_chi2 = motions, now.chi2 + ((at / drawn) ** 2).sum()
         for part in 0.5 ** np.arange(SHORTER):
             motions = at + part * (aim - at)
@@ -145,8 +152,8 @@ def find_alignment(
     # What the tracks determined of the motions, and not the widths, they cannot tell of the errors as well.
     n_freedoms = normal.n_rows - normal.determined(samples * free[:, None, None])
     if np.any(free[:n]):
-        # Residuals are wider than the hits' and tracks' stated errors, and so are the motions they tell. Where no
-        # module moves on its own, they are wider for the modules' places, and tell no more.
+        # Residuals are wider than the hits' and tracks' stated errors, and so are the motions they tell.
+        # Where no module moves on its own, they are wider for the modules' places, and tell no more.
         square = square * max(now.chi2 / max(n_freedoms, 1.0), 1.0)
     own, layers = motions[:n], motions[n:]
     return Alignment(
@@ -166,11 +173,12 @@ def _joined(
 ) -> Floats:
     """(M, 6) variances of the modules' motions.
 
-    A module's own samples tell its variance roughly. They are joined with the ratio that all samples of its layer
-    have to the variance of each module alone.
+    A module's own samples tell its variance roughly. They are joined with the ratio that all samples of
+    its layer have to the variance of each module alone.
 
     Args:
-        samples: (M, 6, S); alone: (M, 6) variances if all other bodies were known; free: (M,) modules that moved.
+        samples: (M, 6, S); alone: (M, 6) variances if all other bodies were known; free: (M,) modules
+            that moved.
     """
     n, s = int(layer.max()) + 1, samples.shape[2]
     moved = (samples**2).mean(axis=2)
@@ -191,7 +199,8 @@ def _found_widths(own: Floats, error: Floats, width: Floats) -> Floats:
     """
     if len(own) == 0:
         return width
-    # Without that pull, a motion would be this, with this variance, of which the tracks alone are the cause.
+    # Without that pull, a motion would be this, with this variance, of which the tracks alone are the
+    # cause.
     variance = 1 / np.maximum(1 / error**2 - 1 / width**2, LEAST_TOLD / width**2)
     square = (own * (1 + variance / width**2)) ** 2
     least = _widths(*SMALLEST) ** 2

@@ -19,8 +19,8 @@ N_FREE = 6
 def derivatives(cot: Floats, place: Floats) -> Floats:
     """(K, 2, 6) change of a hit's residual in x and y with its module's parameters.
 
-    A module that moves by d takes the hit along by d, and meets the track elsewhere by its slope times what d has
-    along the normal.
+    A module that moves by d takes the hit along by d, and meets the track elsewhere by its slope times
+    what d has along the normal.
 
     Args:
         cot: (K, 2) slopes of the track on the module; place: (K, 2) x and y there, mm.
@@ -33,8 +33,8 @@ def derivatives(cot: Floats, place: Floats) -> Floats:
 
 
 def layer_motion(detector: Detector) -> Floats:
-    """(M, 6, 6) a module's motion in its frame from its layer's, which shifts by (T_x, T_y, T_z) and turns by a
-    vector about the middle of the layer on the z axis.
+    """(M, 6, 6) a module's motion in its frame from its layer's, which shifts by (T_x, T_y, T_z) and
+    turns by a vector about the middle of the layer on the z axis.
     """
     at_rest = detector.at_beam(CENTRED)
     turn, (x, y, z) = at_rest.axes.swapaxes(1, 2), at_rest.center.T

@@ -1,9 +1,9 @@
 """How the chi2 of fitted tracks answers to motions of modules: all tracks' parameters and kinks eliminated.
 
-Of a track with measurements m, chi2 is m^T M m with M = V^-1 - V^-1 A (A^T V^-1 A)^-1 A^T V^-1. V holds the hits'
-errors and multiple scattering, and A what its parameters do to the hits (V. Blobel's Millepede eliminates them
-likewise, NIM A 566 (2006) 5). M = F^T F, and F times the derivatives by the motions of the modules are the rows of a
-matrix B: B^T B is the matrix of second derivatives of half of all tracks' chi2.
+Of a track with measurements m, chi2 is m^T M m with M = V^-1 - V^-1 A (A^T V^-1 A)^-1 A^T V^-1. V holds
+the hits' errors and multiple scattering, and A what its parameters do to the hits (V. Blobel's Millepede
+eliminates them likewise, NIM A 566 (2006) 5). M = F^T F, and F times the derivatives by the motions of
+the modules are the rows of a matrix B: B^T B is the matrix of second derivatives of half of all tracks' chi2.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Response:
-    """The matrix B of T tracks with K hits, track after track: the factors F, and the derivatives that follow them.
+    """The matrix B of T tracks with K hits, track after track: the factors F, and the derivatives that
+    follow them.
 
     Attributes:
-        start: (T + 1,) of the tracks' hits; module: (K,) of these; moves: (K, 2, 6) derivatives of their residuals.
-        factor: the matrices F, (2 N - free, 2 N) of a track of N hits, one after the other; at: (T + 1,) where.
+        start: (T + 1,) of the tracks' hits; module: (K,) of these; moves: (K, 2, 6) derivatives of their
+            residuals.
+        factor: the matrices F, (2 N - free, 2 N) of a track of N hits, one after the other; at: (T + 1,)
+            where.
         n_modules: of the detector.
     """
 
@@ -57,7 +60,8 @@ class Response:
         return np.concatenate([[0], np.cumsum(np.diff(self.at) // size)])
 
     def forward(self, motion: Floats) -> Floats:
-        """(R, S) B times motions (M, 6, S) of the modules: changes of independent residuals in their sigmas."""
+        """(R, S) B times motions (M, 6, S) of the modules: changes of independent residuals in their
+        sigmas."""
         result = np.zeros((int(self.rows[-1]), motion.shape[2]))
         _forward(self.start, self.module, self.moves, self.factor, self.at, self.rows, motion, result)
         return result
@@ -180,8 +184,9 @@ def _theta2(
     position: Floats, cot: Floats, helices: Helices, start: Ints, detector: Detector, field: float,
     options: FitOptions,
 ) -> Floats:  # fmt: skip
-    """(K, 3) of the way from each hit to the next one of its track: sums of the variance of the projected scattering
-    angle times 1, h and h^2, with h the share of the way that is left. A module scatters at its hit.
+    """(K, 3) of the way from each hit to the next one of its track: sums of the variance of the projected
+    scattering angle times 1, h and h^2, with h the share of the way that is left. A module scatters at
+    its hit.
     """
     result = np.zeros((len(position), 3))
     q = helices.qop if field != 0 else np.full(len(start) - 1, 1 / options.straight_momentum)

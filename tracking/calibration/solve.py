@@ -1,8 +1,9 @@
 """The least squares of all bodies' motions at once, with the tracks eliminated, and how well it is known.
 
-With B of :mod:`tracking.calibration.response`, half of chi2 and of the pull to 0 falls to its least by conjugate
-gradients (M. R. Hestenes and E. Stiefel, 1952), which each body's own second derivatives precondition. A step costs
-two products with a matrix and no fit, so that hundreds are made and weak modes are found too.
+With B of :mod:`tracking.calibration.response`, half of chi2 and of the pull to 0 falls to its least by
+conjugate gradients (M. R. Hestenes and E. Stiefel, 1952), which each body's own second derivatives
+precondition. A step costs two products with a matrix and no fit, so that hundreds are made and weak modes
+are found too.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ __all__ = ["Bodies", "Normal"]
 Floats = npt.NDArray[np.float64]
 
 ENOUGH = 1e-5
-"""Of what half of chi2 may still fall by, as a share of that at first: below, further steps change nothing."""
+"""Of what half of chi2 may still fall by, as a share of that at first: below, further steps change
+nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Bodies:
     """Modules and layers, whose motions (M + L, 6, ...) stand one after the other.
 
     Attributes:
-        of_layer: (M, 6, 6), see :func:`tracking.calibration.moves.layer_motion`; layer: (M,) of each module.
+        of_layer: (M, 6, 6), see :func:`tracking.calibration.moves.layer_motion`; layer: (M,) of each
+            module.
         n_layers: how many.
     """
 
@@ -83,8 +86,8 @@ class Normal:
         return self.bodies.of_gradients(self.response.back(rng.normal(size=(self.n_rows, n))))
 
     def determined(self, motions: Floats) -> float:
-        """Parameters that the tracks determine, and not the widths: the mean square of what samples (M + L, 6, S)
-        of the motions change residuals by.
+        """Parameters that the tracks determine, and not the widths: the mean square of what samples (M +
+        L, 6, S) of the motions change residuals by.
         """
         return float((self.response.forward(self.bodies.of_modules(motions)) ** 2).sum(axis=0).mean())
 
@@ -96,7 +99,8 @@ class Normal:
     def solved(
         self, force: Floats, width: Floats, free: npt.NDArray[np.bool_], steps: int
     ) -> tuple[Floats, int]:
-        """Motions (M + L, 6, S) at which the tracks' and the widths' forces are in balance, and the steps made.
+        """Motions (M + L, 6, S) at which the tracks' and the widths' forces are in balance, and the steps
+        made.
 
         Args:
             force: (M + L, 6, S) less the gradients of half of chi2 and of the pull to 0.
@@ -120,6 +124,7 @@ class Normal:
             left -= along * curved
             step, before = eased(left), size
             size = (left * step).sum(axis=(0, 1))
-            direction = step + np.divide(size, before, out=np.zeros_like(size), where=before > 0) * direction
+            share = np.divide(size, before, out=np.zeros_like(size), where=before > 0)
+            direction = step + share * direction
             made += 1
         return motions, made

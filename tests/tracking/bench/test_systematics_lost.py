@@ -43,7 +43,8 @@ def test_where_efficiency_costs_nothing_resolutions_pulls_and_biases_are_told():
 
 
 def test_the_interval_holds_what_poisson_numbers_do():
-    """Of 100 that are lost and none nominally, the share is 1 less a Poisson number of those left over another."""
+    """Of 100 that are lost and none nominally, the share is 1 less a Poisson number of those left over
+    another."""
     found = of_what_is_lost(judged((1.0, 1.0)), judged((0.9, 0.99)))["edge_efficiency"]
     low, high = found["interval"]
     assert found["regained"] == pytest.approx(0.9)
