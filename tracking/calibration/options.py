@@ -45,7 +45,7 @@ class CalibrateOptions:
     layer_rotation: float = ranged(4e-6, 1e-8, 0.2, "rad")
     module_hits: int = ranged(1, 1, 1_000_000)
     steps: int = ranged(300, 1, 10_000)
-    samples: int = ranged(12, 4, 1000)
+    samples: int = ranged(32, 4, 1000)
     fewest: int = ranged(300, 20, 1_000_000)
 
     def __post_init__(self) -> None:
