@@ -86,6 +86,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "link-retrained": link.link_retrained,
     "link-scan": link.link_scan,
     "systematics": systematics.systematics,
+    "systematics-lost": systematics.systematics_lost,
     "systematics-pulls": systematics.systematics_pulls,
     "systematics-tracks": systematics.systematics_tracks,
     "trigger-bits": trigger.trigger_bits,
