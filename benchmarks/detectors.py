@@ -1,4 +1,5 @@
-"""The chain on detectors that nothing of it was made for: a telescope, three barrel layers, the Open Data Detector.
+"""The chain on detectors that nothing of it was made for: a telescope, three barrel layers, the Open Data Detector,
+and layouts after ITk and of a muon collider.
 
 python benchmarks/detectors.py WORK > benchmarks/results/detectors.json
 
@@ -31,6 +32,36 @@ MDN = (
 )
 THREE = "--set findable_layers=3 --set build.min_hits=3"
 XML = os.environ.get("ODD_XML", "../OpenDataDetector.xml")
+SENSOR = "--pitch-u 0.0125 --pitch-v 0.05 --thickness 0.1 --field 3.8"
+"""That of the shipped weights."""
+
+
+def _own_shape(name: str, seed: int) -> list[str]:
+    """A detector with its own sensors and field: the shapes of clusters, and a graph network of a few events."""
+    shape = f"--set estimates=shape --set shape=shape-{name}.safetensors --set split.mode=off"
+    events = f"smartpix simulate events --detector {name} --pileup 40 --events"
+    return [
+        f"{events} 8 --seed {seed}001 -o {name}-train.root",
+        f"{events} 6 --seed {seed}002 -o {name}-test.root",
+        f"smartpix train shape --detector {name} --crossings 50000 --seed {seed}101 -o shape-{name}.safetensors",
+        f"smartpix train gnn {name}-train.root {shape} --epochs 20 --screen-epochs 6 -o gnn-{name}.safetensors",
+        f"smartpix run {name}-test.root {shape} --set gnn=gnn-{name}.safetensors --no-figures -o run-{name}",
+    ]
+
+
+def _shipped_sensor(name: str, seed: int) -> list[str]:
+    """A detector with modules of the shipped weights' sensor, and a graph network of a few events."""
+    events = f"smartpix simulate events --detector {name} {SENSOR} --pileup 60 --events"
+    return [
+        f"smartpix detector {name} --no-checks --material {name}.toml -o {name}.csv",
+        f"{events} 6 --seed {seed}003 -o {name}-shipped-test.root",
+        f"{events} 12 --seed {seed}004 -o {name}-shipped-train.root",
+        f"smartpix train gnn {name}-shipped-train.root --epochs 20 --screen-epochs 6 -o gnn-{name}-shipped.safetensors",
+        f"smartpix run {name}-shipped-test.root --options {name}.toml --set gnn=gnn-{name}-shipped.safetensors "
+        f"--no-figures -o run-{name}-own",
+    ]
+
+
 CASES: dict[str, list[str]] = {
     "telescope": [
         "smartpix train shape --detector telescope --crossings 50000 --seed 651101 -o shape-telescope.safetensors",
@@ -71,6 +102,15 @@ CASES: dict[str, list[str]] = {
         f"smartpix train gnn odd-train.root {MDN} --epochs 20 --screen-epochs 6 -o gnn-odd.safetensors",
         f"smartpix run odd-test.root {MDN} --set gnn=gnn-odd.safetensors --no-figures -o run-odd",
     ],
+    "itk": _own_shape("itk", 653),
+    "itk, shipped sensor": _shipped_sensor("itk", 653),
+    "itk, five hits": [
+        *_shipped_sensor("itk", 653)[:-1],
+        "smartpix run itk-shipped-test.root --options itk.toml --set gnn=gnn-itk-shipped.safetensors "
+        "--set build.min_hits=5 --no-figures -o run-itk-5",
+    ],
+    "muon-collider": _own_shape("muon-collider", 654),
+    "muon-collider, shipped sensor": _shipped_sensor("muon-collider", 654),
 }
 NUMBERS = (
     "n_events", "n_hits", "n_edges", "n_window_edges", "reduction", "edge_efficiency", "edge_purity",

@@ -13,7 +13,15 @@ without dead modules, with both networks.
 
 ``soft``: the same definition of findable with another range of pT, for several ``cone.min_pt``.
 
-``electrons`` and ``pions``: of a gun, alone in the detector; efficiency, and the pulls of q/p of found ones.
+``skips``: with the same dead modules, of which nobody knows, pairs of hits past any layer (``cone.skips``) with the
+network that knows such edges. ``search``: processor time of the search for edges in one event, the least of several.
+
+``electrons``, ``pions`` and ``protons``: of a gun, alone in the detector; efficiency, and the pulls of q/p of found
+ones. Those of ``-own`` went through our own propagator, the others through Fatras.
+
+``loopers``: the same collisions through our own propagator, where particles stop after half a turn, and where they
+stop after two. A track is pure where one particle made more than half of its clusters; a pure track is a fake all the
+same if it has less than half of the particle's.
 """
 
 from __future__ import annotations
@@ -23,79 +31,36 @@ import json
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
 import numpy as np
+from lost_samples import SAMPLES, fitted_pt, reconstructed, sample
 
+from seeding.hits import Hits
 from smartpix.dead_modules import find_dead_modules, without_modules
 from smartpix.geometry import Detector
 from smartpix.io.events import iterate, open_events
-from smartpix.schema import InputError
-from smartpix.simulate.options import GenerateOptions
 from tracking.bench.conditions import DEAD_SEED, alive_modules
-from tracking.bench.events import simulated_as
-from tracking.chain import Chain, EventResult
+from tracking.chain import Chain
+from tracking.finders.gnn.finder import GraphSearch
 from tracking.fit.resolution import pull_width, residuals_and_pulls, resolution
-from tracking.metrics import MAX_ETA, MIN_LAYERS, MIN_PT, EventTruth, TrackScore, event_truth, score_tracks
-from tracking.options import RunOptions, from_mapping
+from tracking.metrics import MAX_ETA, MIN_LAYERS, MIN_PT, event_truth
+from tracking.options import RunOptions
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lost.json"
 LEAST_PT = 0.5
 """GeV: fitted pT of tracks that count among the fakes beside dead modules."""
-SAMPLES = {
-    "pu200-test": (GenerateOptions(pileup=200), 4, 642001),
-    "electrons-test": (
-        GenerateOptions(pileup=0, gun=600, gun_kind="electron", gun_pt=(0.9, 2.0), max_eta=MAX_ETA), 5, 644001,
-    ),
-    "pions-test": (GenerateOptions(pileup=0, gun=600, gun_pt=(0.3, 1.0), max_eta=MAX_ETA), 5, 644201),
-}  # fmt: skip
-"""Particles, number of events, seed."""
-BINS = ((0.2, 0.3), (0.3, 0.5), (0.5, 0.9), (0.9, 2.0))
+BINS = ((0.1, 0.2), (0.2, 0.3), (0.3, 0.5), (0.5, 0.9), (0.9, 2.0))
 REGIONS = ((0.0, MAX_ETA), (MAX_ETA, 4.0))
-Judged = tuple[ak.Record, EventResult, EventTruth, TrackScore]
-
-
-def sample(name: str, folder: Path) -> Path:
-    """The file of a sample, made unless it is there.
-
-    Raises:
-        InputError: there is a file with another seed.
-    """
-    generate, n_events, seed = SAMPLES[name]
-    path = folder / f"{name}.root"
-    if not path.exists():
-        return simulated_as(generate, path, n_events, seed)
-    made = open_events(path).header.made_by
-    if (made.get("seed"), made.get("events")) != (seed, n_events):
-        raise InputError(f"{path}: is not of seed {seed} and {n_events} events; give another folder")
-    return path
-
-
-def reconstructed(
-    path: Path, options: dict[str, Any], detector: Detector, dead: Any = ()
-) -> Iterator[Judged]:
-    """Events of a file without the clusters of dead modules, their tracks, and the matching."""
-    header = replace(open_events(path).header, detector=detector)
-    chain = Chain.for_header(header, from_mapping(RunOptions(), options, "lost"))
-    for _, batch in iterate(path, step=1):
-        record = batch[0]
-        clusters = without_modules(record["clusters"], dead)
-        result = chain.event(int(record["event"]), clusters)
-        truth = event_truth(
-            clusters, record["particles"], result.hits.layer, cluster=result.hits.cluster,
-            estimate=result.hits.estimate,
-        )  # fmt: skip
-        yield record, result, truth, score_tracks(truth, result.tracks)
-
-
-def fitted_pt(result: EventResult) -> Any:
-    """(T,) GeV; infinite or not a number where a fit failed."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.abs(np.sin(result.helices.theta) / result.helices.qop)
+SHARES = (0.02, 0.05, 0.1)
+"""Of dead modules."""
+REPEATS = 5
 
 
 def dead_part(folder: Path) -> dict[str, Any]:
@@ -108,7 +73,7 @@ def dead_part(folder: Path) -> dict[str, Any]:
         "dead_seed": DEAD_SEED,
     }
     result["whole"] = {gnn: _behind(path, {"gnn": gnn}, detector, ()) for gnn in ("gnn", "gnn-holes")}
-    for share in (0.02, 0.05):
+    for share in SHARES:
         dead = np.flatnonzero(~alive_modules(len(detector), share))
         counts = np.zeros(len(detector), dtype=np.int64)
         for _, batch in iterate(path, step=1):
@@ -165,6 +130,95 @@ def _behind(
     }  # fmt: skip
 
 
+def skips_part(folder: Path) -> dict[str, Any]:
+    """Particles behind dead modules that nobody knows of, with pairs of hits past any layer."""
+    path = sample("pu200-test", folder)
+    detector = open_events(path).header.detector
+    options = {"gnn": "gnn-holes", "cone": {"skips": True}}
+    result: dict[str, Any] = {
+        "sample": "pu200-test",
+        "seed": SAMPLES["pu200-test"][2],
+        "dead_seed": DEAD_SEED,
+    }
+    for share in (0.0, *SHARES):
+        dead = np.flatnonzero(~alive_modules(len(detector), share))
+        result[f"{share:g}"] = _behind(path, options, detector, dead)
+    return result
+
+
+def search_part(folder: Path) -> dict[str, Any]:
+    """Milliseconds of processor time that the search for edges takes in an event, with and without that over dead
+    modules, and past any layer.
+    """
+    path = sample("pu200-test", folder)
+    header = open_events(path).header
+    clusters = next(iterate(path, step=1))[1][0]["clusters"]
+    result: dict[str, Any] = {"sample": "pu200-test", "seed": SAMPLES["pu200-test"][2], "repeats": REPEATS}
+    for share in (0.0, *SHARES):
+        dead = np.flatnonzero(~alive_modules(len(header.detector), share))
+        chain = Chain.for_header(replace(header, detector=header.detector.with_dead(dead)), RunOptions())
+        left = without_modules(clusters, dead)
+        search = chain.finder.search
+        skips = GraphSearch.for_detector(
+            header.detector, header.field, replace(RunOptions(), cone=replace(RunOptions().cone, skips=True)),
+            search.seed,
+        )  # fmt: skip
+        hits = chain.event(0, left).hits
+        ways = {"over_dead": search, "without": replace(search, holes=None), "skips": skips}
+        result[f"{share:g}"] = {
+            name: {"ms": _least_ms(way, hits), "n_edges": len(way.edges(hits))} for name, way in ways.items()
+        }
+    return result
+
+
+def _least_ms(search: GraphSearch, hits: Hits) -> float:
+    times = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        search.edges(hits)
+        times.append(1e3 * (time.process_time() - start))
+    return min(times)
+
+
+def loopers_part(folder: Path) -> dict[str, Any]:
+    """Particles by pT and pseudorapidity, where they stop after half a turn and where they come back."""
+    result: dict[str, Any] = {"seed": SAMPLES["half-turn-test"][2], "min_layers": MIN_LAYERS}
+    for name in ("half-turn-test", "two-turns-test"):
+        path = sample(name, folder)
+        detector = open_events(path).header.detector
+        for min_pt in (RunOptions().cone.min_pt, 0.2):
+            counts = {key: np.zeros(6, dtype=np.int64) for key in _cells()}
+            for _, event, truth, score in reconstructed(path, {"cone": {"min_pt": min_pt}}, detector):
+                seen = (truth.charge != 0) & (truth.n_layers >= MIN_LAYERS)
+                pt, eta = fitted_pt(event), np.abs(np.arctanh(np.cos(event.helices.theta)))
+                pure, fake = score.hit_fraction > 0.5, score.particle < 0
+                for key, (low, high, first, last) in _cells().items():
+                    here = (truth.pt > low) & (truth.pt <= high) & (np.abs(truth.eta) >= first)
+                    chosen = seen & here & (np.abs(truth.eta) < last)
+                    tracks = (pt > low) & (pt <= high) & (eta >= first) & (eta < last)
+                    counts[key] += [
+                        (chosen & score.found).sum(), chosen.sum(), (tracks & fake & pure).sum(),
+                        (tracks & fake & ~pure).sum(), (tracks & score.duplicate).sum(), tracks.sum(),
+                    ]  # fmt: skip
+            result[f"{name.removesuffix('-test')}, min_pt={min_pt:g}"] = {
+                key: {
+                    "efficiency": a / b, "n_findable": int(b), "n_fakes_pure": int(c), "n_fakes_mixed": int(d),
+                    "n_duplicates": int(e), "n_tracks": int(f),
+                }
+                for key, (a, b, c, d, e, f) in counts.items() if b
+            }  # fmt: skip
+    return result
+
+
+def _cells() -> dict[str, tuple[float, float, float, float]]:
+    """Ranges of pT and absolute pseudorapidity by name."""
+    return {
+        f"pt {low:g}-{high:g}, eta {first:g}-{last:g}": (low, high, first, last)
+        for low, high in BINS
+        for first, last in REGIONS
+    }
+
+
 def soft_part(folder: Path) -> dict[str, Any]:
     """Particles by pT, for several softest tracks of the cones."""
     path = sample("pu200-test", folder)
@@ -203,8 +257,9 @@ def soft_part(folder: Path) -> dict[str, Any]:
     return result
 
 
-def gun_part(name: str, folder: Path, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def gun_part(kind: str, folder: Path, variants: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Particles of a gun: efficiency, and their q/p."""
+    name = f"{kind}-test"
     path = sample(name, folder)
     header = open_events(path).header
     generate, _, seed = SAMPLES[name]
@@ -237,13 +292,33 @@ def gun_part(name: str, folder: Path, variants: dict[str, dict[str, Any]]) -> di
     return result
 
 
+LOSING = {"energy_loss": True}
+RADIATING = {"build": {"radiated_pt": 0.1}}
+SOFT = {"cone": {"min_pt": 0.2}}
+GUNS: dict[str, dict[str, dict[str, Any]]] = {
+    "electrons": {
+        "default": {}, "radiated_pt": RADIATING, "min_pt=0.3, radiated_pt": {"cone": {"min_pt": 0.3}, **RADIATING},
+        "particle=electron": {"fit": {"particle": "electron", **LOSING}, **RADIATING},
+    },
+    "pions": {"min_pt=0.2": SOFT, "energy_loss": {**SOFT, "fit": LOSING}},
+    "electrons-own": {
+        "default": {}, "radiated_pt": RADIATING,
+        "particle=electron": {"fit": {"particle": "electron", **LOSING}, **RADIATING},
+    },
+    "pions-own": {"min_pt=0.2": SOFT, "energy_loss": {**SOFT, "fit": LOSING}},
+    "protons-own": {
+        "min_pt=0.2": SOFT, "energy_loss": {**SOFT, "fit": LOSING},
+        "particle=proton": {**SOFT, "fit": {"particle": "proton", **LOSING}},
+    },
+}  # fmt: skip
+"""Options by the name of a variant, of each sample of a gun."""
 PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "dead": dead_part,
+    "skips": skips_part,
+    "search": search_part,
     "soft": soft_part,
-    "electrons": lambda folder: gun_part(
-        "electrons-test", folder, {"default": {}, "min_pt=0.3": {"cone": {"min_pt": 0.3}}}
-    ),
-    "pions": lambda folder: gun_part("pions-test", folder, {"min_pt=0.2": {"cone": {"min_pt": 0.2}}}),
+    "loopers": loopers_part,
+    **{name: partial(gun_part, name, variants=variants) for name, variants in GUNS.items()},
 }
 
 

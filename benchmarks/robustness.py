@@ -36,7 +36,7 @@ from smartpix.shipped import data_path
 from smartpix.simulate.events import header, simulate
 from smartpix.simulate.options import STANDARD_BEAM, GenerateOptions, SimulateOptions
 from tracking.beam_spot import chain_of_file
-from tracking.bench.conditions import without_modules
+from tracking.bench.conditions import without_dead
 from tracking.bench.events import Sample, make_event
 from tracking.bench.finding import run_finder
 from tracking.bench.judgement import judge, rates
@@ -118,7 +118,7 @@ def measure(condition: Condition, n_events: int, seed: int, folder: Path) -> dic
     made, tracks, n_edges, n_accepted, n_found = [], [], 0, 0, 0
     about: Header = chain.header
     for _, batch in iterate(path, step=1):
-        record = without_modules(batch, len(detector.layer_index), condition.dead_modules)[0]
+        record = without_dead(batch, len(detector.layer_index), condition.dead_modules)[0]
         event = make_event(record, about, chain.estimator)
         result = chain.event(0, record["clusters"])
         made.append(event)

@@ -1,10 +1,11 @@
 r"""Joins studies of systematics on several samples into benchmarks/results/systematics.json, and draws its figure:
 
-    smartpix study systematics --effects lorentz=-10,-20 charge=-10,-20 tilt field dead noise threshold \
-      shift=5,100 pileup=20 -o simulated
+    smartpix study systematics --effects lorentz=-20 charge=-10,-20 tilt field dead noise threshold shift=5,100 \
+      pileup=20 -o simulated
+    smartpix study systematics --effects lorentz=-10 --calibrate-events 8 --events 8 -o lorentz
     smartpix study systematics TRAIN.root TUNE.root TEST.root --calibrate-events 14 --events 4 --acts \
-      --effects shift=20,50 --layer-shift 0.005 --layer-rotation 2e-5 -o moved
-    python benchmarks/systematics.py simulated/systematics.json moved/systematics.json
+      --effects shift=20,50 -o moved
+    python benchmarks/systematics.py {simulated,lorentz,moved}/systematics.json
 
 The files are of ``smartpix simulate events --pileup 200`` with 10, 4 and 4 events of the seeds 643001, 641001 and
 642001. Each study takes some minutes of processor time, without the simulation. Needs smartpix[acts].

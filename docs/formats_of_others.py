@@ -42,16 +42,20 @@ What is read:
 - **`acts-root`**: its channels, or those of `clusters.root`. With truth it reads `hits.root`, the first of
   {", ".join(f"`{n}.root`" for n in PARTICLES)}, and the `particles_*` branches of the measurements. Some versions
   wrote `particles` instead, and `barcode` of the hits: lists of the five parts.
-- **`edm4hep`**: a podio file, a TTree or an RNTuple (of ROOT 6.34 or later). Of TrackerHitPlane or, where there is
-  none, of SimTrackerHit: place, time, cell, and of the latter momentum and particle. MCParticle. `--detector` must
-  say where modules are, and `--field` the field. Particles are numbered from 1 in their order.
+- **`edm4hep`**: a podio file, a TTree or an RNTuple (of ROOT 6.34 or later, or of its release candidate 0.2). Of
+  TrackerHitPlane or, where there is none, of SimTrackerHit: place, time, cell, and of the latter momentum and particle.
+  MCParticle. Measured hits have the crossings of the simulated hits that they are linked to. Their uncertainties are
+  du and dv along u and v, seen along x and y of the module; the correlation of these is left out. A direction that is
+  not measured is anywhere along the module. `--detector` must say where modules are, and `--field` the field.
+  Particles are numbered from 1 in their order.
 - **`colliderml`**: `*tracker_hits*.parquet`, with truth the `*particles*.parquet` of the same name beside it or in the
   folder of the same name; or the JSON of the event display, whose hits come without truth. `--detector` must say
   where modules are, in ACTS's volumes. The field is {COLLIDERML:g} T unless `--field` says another. Ids of particles are
   theirs plus 1, since they count from 0. Directions of crossings follow from the particles' helices.
 - **`allpix`**: text of Allpix Squared: `PixelHit` and, where it is there, the charge of the same pixel's
   `PixelCharge` (else the signal is the charge). Without `--detector` planes across z are taken, which indices and
-  global positions tell. Neighbouring pixels of a detector and event become clusters, corners included.
+  global positions tell. Neighbouring pixels of a detector and event become clusters, corners included. ROOT files of
+  Allpix Squared hold objects of its own classes and are refused: write text with its TextWriter.
 - **`timepix`**: `.t3pa`, whose pixels are one event as long as no gap of {GAP:g} ns is between them; and `.elist2`,
   whose clusters become hits without pixels. Without `--detector` it is one Timepix3 of {PIXELS} x {PIXELS} pixels.
   The charge is ToT, or the energy over {PAIR} eV. The time of a pixel is ToA less FToA.
@@ -67,6 +71,11 @@ within a pixel, where the file says none. Their directions are those of a line f
 length and the bend of a track of {SOFTEST} GeV as their sigmas: a cone is then the window. `smartpix run` takes such
 files with `--set graph=window --set gnn=gnn-window`. `edm4hep` and `colliderml` find the module of a hit from its place, to
 {BESIDE} mm. Hits of one DD4hep sensor, by their cell numbers, must be on one module.
+
+**Strips** are modules whose pixels are longer than 0.5 mm. Edges and seeds are of pixels alone. With
+`fit.follow=strips` a track is followed outwards from layer to layer, takes the strip hit with the smallest chi2 of each, and is fitted again
+(`fit.follow`, `fit.follow_chi2`). `tracks.root` has the strip hits of each track and the parameters of this fit.
+`tracks.csv`, and all numbers of quality, are of the pixels.
 
 **Particles without truth.** Where no hit says whose it is, `smartpix bench helix F.root` matches tracks to the
 particles whose helices their hits lie on, and says how many are found.

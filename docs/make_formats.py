@@ -58,7 +58,9 @@ A file holds
   pixels carry), `beam_spot` (the luminous region) and `made_by` (command, options, seed). `beam_spot` has `x`, `y`,
   `z`, `sigma_x`, `sigma_y` and `sigma_z` in mm, `slope_x` and `slope_y`, and `sigma_t` in ps. What a file leaves out
   of it, or all of it, is as in `smartpix.beam.CENTRED`. `dead_modules`, if it is there, has the rows of the modules
-  that are known to give no clusters, numbered from 0 as in `detector`;
+  that are known to give no clusters, numbered from 0 as in `detector`. `field_map`, if it is there, is a table of the
+  field about the global z axis: `r` and `z` (mm), and `radial` and `beam` (T) at all z of the first r, then of the
+  next. `field` is then its value at the origin;
 - `detector`, a tree with one entry per module;
 - `checksums`, a string: JSON with the checksums (below) of `metadata` and of the columns of `detector`. It also
   has the number of events, and the names of the columns that the branch `checksum` of `events` is of;
@@ -250,6 +252,9 @@ def formats() -> str:
         parts.append(f"### {title}\n\n{table(prefix, columns)}{AFTER_PIXELS if prefix == 'pixel_' else ''}")
     parts.append(f"## The detector table\n{DETECTOR_NOTE}\n{table('', schema.DETECTOR)}")
     parts.append(f"## Tracks (`tracks.root`)\n{TRACKS_NOTE}\n{table('track_', schema.TRACKS)}")
+    parts.append(
+        f"Where clusters have times, tracks have two columns more:\n\n{table('track_', schema.TRACK_TIMES)}"
+    )
     parts.append(f"### Hits of the tracks\n\n{table('hit_', schema.TRACK_HITS)}")
     parts.append(f"### Counts of the event\n\n{COUNTS_NOTE}\n{table('count_', COUNTS)}")
     parts.append(f"{MORE.strip()}\n\n{table('edge_', schema.EDGES)}{CSV_TRACKS}")

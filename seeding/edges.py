@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.arrays import EdgeColumns, Grid, HitTable, LayerSearches, SearchSettings
+from seeding.arrival import with_times
 from seeding.checks import check_search
 from seeding.cones import ConeOptions
 from seeding.hits import Hits
 from seeding.kernels import copy_edges, edge_columns, search
+from seeding.local_field import check_frame, in_local, in_strongest
 from seeding.table import hit_table, layer_grid, layer_searches, max_curvature, scattering_constant
 from seeding.threads import in_parts
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.io.event_header import Header, placed
 from smartpix.layers import LayerPairs, layer_pairs
@@ -105,7 +108,7 @@ class Edges(Rows):
 
 def find_edges(
     hits: Hits, detector: Detector | Header, pairs: LayerPairs | None = None, field: float | None = None,
-    options: ConeOptions | None = None, threads: int = 1,
+    options: ConeOptions | None = None, threads: int = 1, field_map: FieldMap | None = None,
 ) -> Edges:  # fmt: skip
     """Edges of one event whose joint chi2 passes ``options.joint_cut()``, all of them.
 
@@ -121,6 +124,8 @@ def find_edges(
         field: along z in T.
         options: None: the defaults.
         threads: the result does not depend on it.
+        field_map: table of the field, whose Bz at the origin is ``field``: the largest curvature of an
+            edge is then that in the field on its way. None: it is uniform.
 
     The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis
     itself make no edges. Tracks parallel to it make none either, unless the detector's frame is that of a beam of
@@ -131,14 +136,14 @@ def find_edges(
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
-    modules, field = placed(detector, field, "edges")
+    modules, field, field_map = placed(detector, field, "edges", field_map)
     pairs, options = pairs or layer_pairs(modules), options or ConeOptions()
-    return find_edges_within(options.joint_cut(), hits, modules, pairs, field, options, threads)
+    return find_edges_within(options.joint_cut(), hits, modules, pairs, field, options, threads, field_map)
 
 
 def find_edges_within(
     cut: float, hits: Hits, detector: Detector, pairs: LayerPairs, field: float, options: ConeOptions,
-    threads: int = 1,
+    threads: int = 1, field_map: FieldMap | None = None,
 ) -> Edges:  # fmt: skip
     """:func:`find_edges` with another largest chi2 than that of the options."""
     check_search(detector, pairs, field, threads)
@@ -150,10 +155,24 @@ def find_edges_within(
         settings = settings._replace(
             max_curvature=FAINTER * settings.max_curvature, scattering=settings.scattering / FAINTER**2
         )
-    table = hit_table(hits, detector, grid, settings, threads)
-    return search_all(
-        table, grid, layer_searches(table, pairs, detector), settings, options.max_edges, threads
+    strongest, share = settings, None
+    if field_map is not None:
+        check_frame(detector.frame, "edges")
+        strongest, share = in_strongest(settings, field_map, field, hits, detector.frame)
+    table = hit_table(hits, detector, grid, strongest, threads)
+    edges = search_all(
+        table, grid, layer_searches(table, pairs, detector), strongest, options.max_edges, threads
     )
+    if share is not None:
+        chi2 = in_local(_columns(edges), hits, share, settings, strongest)
+        edges = replace(edges, chi2=chi2).take(np.flatnonzero(chi2 <= cut))
+    if options.time_sigma:
+        edges = edges.take(with_times(_columns(edges), hits, field, options, cut))
+    return edges
+
+
+def _columns(edges: Edges) -> EdgeColumns:
+    return EdgeColumns(*(getattr(edges, name) for name in EdgeColumns._fields))
 
 
 def cone_settings(options: ConeOptions, field: float) -> SearchSettings:

@@ -28,6 +28,7 @@ from seeding.mixture_kernels import mixture_cuts
 from seeding.options import ConeOptions
 from smartpix.estimate.base import Estimate
 from smartpix.estimate.components import Components
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
@@ -133,6 +134,7 @@ def find_mixture_edges(
     field: float,
     options: ConeOptions,
     threads: int = 1,
+    field_map: FieldMap | None = None,
 ) -> Edges:
     """Edges of an event whose hits have several possibilities; see :func:`seeding.edges.find_edges`.
 
@@ -145,7 +147,7 @@ def find_mixture_edges(
     """
     own = replace(options, quantile=found.quantile)
     widest = max(options.joint_cut(), own.joint_cut() + 2 * found.more.max(initial=0.0))
-    edges = find_edges_within(widest, found.hits, detector, pairs, field, options, threads)
+    edges = find_edges_within(widest, found.hits, detector, pairs, field, options, threads, field_map)
     is_mixed = found.mixed[edges.source] | found.mixed[edges.target]
     chi2 = edges.chi2 + (found.less[edges.source] + found.less[edges.target]).astype(np.float32)
     more = found.more[edges.source] + found.more[edges.target]

@@ -30,7 +30,7 @@ SHORTEST = 1.0
 """mm: a width of the luminous region along z below it would cut on the resolution of an edge's z0."""
 # The curvature is no sixth: up to that of min_pt all are equally likely, and its term is 0 there.
 N_JOINT = 5
-"""Degrees of freedom of the joint test: two slopes at each end, and z0."""
+"""Degrees of freedom of the joint test: two slopes at each end, and z0; with times one more."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class ConeOptions:
             ``none``: straight tracks of any slope up to about 1 through planes, of which the clusters alone
             tell the direction.
         sigma_slope: standard deviation of the slopes against the beam line, with ``prior=direction``.
+        time_sigma: standard deviation of the times of hits in ps. With it the difference of an edge's
+            times, less the flight, has a term in the joint test; 0: times are not looked at.
         skips: search also pairs of layers with one layer between them that has no hit.
             :func:`smartpix.layers.layer_pairs` makes these pairs.
         max_edges: largest number of edges of an event; an event with more is refused.
@@ -82,6 +84,7 @@ class ConeOptions:
     sigma_scale: float = ranged(1.0, 1e-2, 1e2)
     prior: str = one_of("beam", PRIORS)
     sigma_slope: float = ranged(0.005, 1e-6, 1.0)
+    time_sigma: float = ranged(0.0, 0.0, 1e6, "ps")
     skips: bool = False
     # An edge takes 44 bytes: 0.9 GB are the sign of a wrong option, not of an event.
     max_edges: int = ranged(20_000_000, 1, MOST_EDGES)
@@ -134,7 +137,7 @@ class ConeOptions:
         """Largest chi2 of the joint test."""
         from scipy.special import chdtri
 
-        return float(chdtri(N_JOINT, 1 - self.quantile))
+        return float(chdtri(N_JOINT + (self.time_sigma > 0), 1 - self.quantile))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def window(
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than
             ``options.max_edges``.
     """
-    modules, field = placed(detector, field, "edges")
+    modules, field, _ = placed(detector, field, "edges")
     pairs, options = pairs or layer_pairs(modules), options or WindowOptions()
     check_search(modules, pairs, field, threads)
     check_hits(hits, modules)

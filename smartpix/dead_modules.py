@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 STREAM = 10
-"""Of random numbers; those of :mod:`smartpix.simulate` are 1 to 9."""
+"""Of random numbers; those of :mod:`smartpix.simulate` are 1 to 9 and 11."""
 SAME_PLACE = 1.0
 """mm: modules of one layer whose centres agree so well in radius and z are turns of one another."""
 SMALLEST_GROUP = 4

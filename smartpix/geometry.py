@@ -30,6 +30,8 @@ __all__ = ["PIXEL_VOLUMES", "Detector", "Layers", "read_detector", "write_detect
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
+STRIP = 0.5
+"""mm: longer pixels are strips, which tell no direction and which no network is trained for."""
 PIXEL_VOLUMES = (7, 8, 9)
 """Of the generic (TrackML) detector: negative end-cap, barrel, positive end-cap."""
 
@@ -195,6 +197,12 @@ class Detector(Rows):
     def pitch_y(self) -> Floats:
         """(M,) pixel pitch along y in mm."""
         return self._float("pitch_u")
+
+    @cached_property
+    def strips(self) -> npt.NDArray[np.bool_]:
+        """(M,) modules whose pixels are longer than :data:`STRIP`; none where a detector has nothing else."""
+        long = np.maximum(self.pitch_x, self.pitch_y) > STRIP
+        return long & ~np.all(long)
 
     @cached_property
     def thickness(self) -> Floats:

@@ -9,10 +9,15 @@ things, and only the constants here are common.
 
 from __future__ import annotations
 
-__all__ = ["CURVATURE_PER_TESLA", "HIGHLAND", "PION_MASS", "SILICON_RADIATION_LENGTH", "SPEED_OF_LIGHT"]
+__all__ = [
+    "CURVATURE_PER_TESLA", "ELECTRON_MASS", "HIGHLAND", "PION_MASS", "PROTON_MASS", "SILICON_RADIATION_LENGTH",
+    "SPEED_OF_LIGHT",
+]  # fmt: skip
 
 PION_MASS = 0.13957
 """GeV, of charged pions (PDG). Tracks are taken for pions where nothing says what they are."""
+ELECTRON_MASS, PROTON_MASS = 0.51099895e-3, 0.93827209
+"""GeV (PDG)."""
 HIGHLAND = 0.0136
 """GeV: scale of the angle of multiple scattering (PDG, Passage of Particles Through Matter, eq. 34.16)."""
 SILICON_RADIATION_LENGTH = 95.7

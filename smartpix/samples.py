@@ -288,8 +288,9 @@ def event_clusters(files: Sequence[Path], region: str, reading: Reading) -> Iter
         sensor = _sensor_of_file(opened, region, reading, sensor)
         event = np.repeat(np.arange(len(events)), ak.to_numpy(ak.num(events["clusters"], axis=1)))
         clusters = ak.flatten(events["clusters"], axis=1)
-        barrel = header.detector.barrel[ak.to_numpy(clusters["module_index"])]
-        yield EventClusters(opened, clusters, event, barrel == (region == "barrel"), slices, sensor)
+        module, detector = ak.to_numpy(clusters["module_index"]), header.detector
+        chosen = (detector.barrel[module] == (region == "barrel")) & ~detector.strips[module]
+        yield EventClusters(opened, clusters, event, chosen, slices, sensor)
 
 
 def _sensor_of_file(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 __all__ = [
     "CLUSTERS", "DETECTOR", "EDGES", "ESTIMATES", "MIN_SHARE", "N_COLUMNS", "N_ROWS", "PARAMETERS",
     "PARTICLES", "PIXELS", "REGIONS", "SMALLEST_SIGMA", "STRONGEST_FIELD", "TARGETS", "TARGET_SCALE",
-    "TRACKS", "TRACK_HITS", "TRUTH", "Column", "Container", "InputError", "check", "check_field",
+    "TRACKS", "TRACK_HITS", "TRACK_TIMES", "TRUTH", "Column", "Container", "InputError", "check", "check_field",
     "check_ranges", "check_types", "nearest", "one_line", "one_of", "origin_pixel", "quoted", "ranged",
     "ranges_of", "require", "whole_ids",
 ]  # fmt: skip
@@ -159,6 +159,14 @@ TRACKS: dict[str, Column] = {
     "particle_id": Column("i8", "", "matched particle (double majority), 0: none", optional=True),
     "hit_fraction": Column("f4", "", "share of the track's hits the best particle made", optional=True),
 }
+
+TRACK_TIMES: dict[str, Column] = {
+    "time": Column("f4", "ns", "mean of the hits' times less the flight of a pion from the closest approach"),
+    "sigma_time": Column(
+        "f4", "ns", "its standard deviation; of single hits `cone.time_sigma`, or else what is seen"
+    ),
+}
+"""Of tracks in files with times of clusters; NaN where no hit of a track has one."""
 
 TRACK_HITS: dict[str, Column] = {
     "id": Column("i8", "", "`cluster_hit_id`"),

@@ -24,6 +24,8 @@ from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
+from smartpix.estimate.positions import PositionEstimator
+from smartpix.field_map import read_field_map
 from smartpix.io.events import EventFile, Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
@@ -44,6 +46,9 @@ from tracking.finders.gnn.options import PASSES, WIDE
 from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
+from tracking.fit.follow import Followed, follow_tracks
+from tracking.fit.header_material import other_material
+from tracking.fit.track_times import TrackTimes, track_times
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
 from tracking.metrics import EventTruth, pileup_of, truth_of_hits
@@ -51,6 +56,7 @@ from tracking.options import RunOptions
 from tracking.split_finder import split_finder
 
 __all__ = [
+    "FOLLOW",
     "STAGES",
     "WINDOW",
     "WORKING_POINTS",
@@ -63,7 +69,11 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-STAGES = ("estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex")
+FOLLOW = "follow"
+"""The stage of detectors with strips."""
+STAGES = (
+    "estimate", "split", "hits", *graph_finder.STAGES, graph_finder.SECOND_PASS, "fit", "vertex", FOLLOW
+)  # fmt: skip
 MOST_DRAWN = 60
 """Tracks of an event in its thumbnail."""
 WINDOW = RunOptions(graph="window", gnn="gnn-window")
@@ -99,6 +109,9 @@ class EventResult:
         outside: (25,) of each feature, how many values are beyond the range that the graph network was
             trained in.
         ms: by stage, in milliseconds of wall time.
+        followed: the tracks with their hits of strips, where the detector has some; all else is of pixels
+            alone.
+        times: of the tracks; None where clusters have none.
     """
 
     event: int
@@ -111,6 +124,13 @@ class EventResult:
     vertices: Vertices
     outside: npt.NDArray[np.int64]
     ms: dict[str, float]
+    followed: Followed | None = None
+    times: TrackTimes | None = None
+
+    @property
+    def whole(self) -> EventResult | Followed:
+        """What has the ``hits``, ``tracks`` and ``helices`` with all their hits, those of strips too."""
+        return self.followed or self
 
     def in_words(self) -> dict[str, str]:
         """What was made, one line a step, and how long it took."""
@@ -194,6 +214,8 @@ class Chain:
             )
         torch.set_num_threads(options.threads)
         header = with_known_dead(header, options.dead)
+        if options.field_map:
+            header = replace(header, field_map=read_field_map(options.field_map))
         if options.calibration:
             header = header.calibrated(read_calibration(options.calibration, header.detector))
         estimator = choose_estimator(
@@ -223,7 +245,9 @@ class Chain:
     @cached_property
     def finder(self) -> GraphFinder:
         """From hits to tracks."""
-        return GraphFinder.for_detector(self.header.detector, self.header.field, self.options, self.network)
+        return GraphFinder.for_detector(
+            self.header.detector, self.header.field, self.options, self.network, self.header.field_map
+        )
 
     @property
     def pairs(self) -> LayerPairs:
@@ -254,23 +278,52 @@ class Chain:
             self.options.findable_layers, min_pt=self.options.findable_pt,
         )  # fmt: skip
 
-    def event(self, event: int, clusters: ak.Array) -> EventResult:
-        """Reconstruct one event from its cluster records."""
+    def pixel_hits(
+        self, clusters: ak.Array, lap: Callable[[str], object] = lambda stage: None
+    ) -> tuple[Hits, npt.NDArray[np.int64]]:
+        """Hits of the clusters of pixels, and the rows of those of strips, which take no part in the search.
+
+        Args:
+            lap: is called with each stage that is through.
+        """
+        strip = np.flatnonzero(self.header.detector.strips[ak.to_numpy(clusters["module_index"])])
+        # Numbers of clusters stay those of all of them, as truth is found by these.
+        pixel = np.setdiff1d(np.arange(len(clusters)), strip)
+        hits = estimated_hits(
+            clusters[pixel] if len(strip) else clusters, self.header, self.estimator, lap, self.splitter,
+            self.directions,
+        )  # fmt: skip
+        return replace(hits, cluster=pixel[hits.cluster]) if len(strip) else hits, strip
+
+    def event(self, event: int, clusters: ak.Array, finder: GraphFinder | None = None) -> EventResult:
+        """Reconstruct one event from its cluster records.
+
+        Args:
+            finder: None: the chain's own; another, for example, has scores of another network.
+        """
         detector, options = self.header.detector, self.options
         clock = StageClock()
-        hits = estimated_hits(
-            clusters, self.header, self.estimator, clock.lap, self.splitter, self.directions
-        )
-        found = self.finder.find(hits)
+        hits, strip = self.pixel_hits(clusters, clock.lap)
+        found = (finder or self.finder).find(hits)
         # The finder keeps its own time, stage by stage.
         clock.adopt(found.tracks.ms)
-        helices = fit_tracks(hits, found.tracks, detector, self.header.field, options.fit, options.threads)
+        helices = fit_tracks(hits, found.tracks, self.header, options=options.fit, threads=options.threads)
         clock.lap("fit")
         vertices = find_vertices(helices, options.vertex)
         clock.lap("vertex")
+        followed = None
+        if len(strip) and options.fit.follow == "strips":
+            estimator = PositionEstimator(self.header.field, self.header.slices[-1:])
+            strips = estimated_hits(clusters[strip], self.header, estimator)
+            followed = follow_tracks(
+                hits, found.tracks, helices, replace(strips, cluster=strip), detector, self.header.field, options.fit,
+                options.threads, self.header.field_map,
+            )  # fmt: skip
+            clock.lap(FOLLOW)
         return EventResult(
             event, hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
-            found.outside, clock.ms,
+            found.outside, clock.ms, followed,
+            track_times(hits, found.tracks, helices, self.header.field, options.cone.time_sigma),
         )  # fmt: skip
 
     def reference_edges(self, result: EventResult) -> Edges:
@@ -289,11 +342,13 @@ class Chain:
 def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:
     """What makes the estimates wrong for the files of a header, a line each."""
     lines = readout_untold(header)
-    if header.made_by_table_of_field:
+    if header.lacks_field_map:
         lines.append(
-            f"these events are of a table of the field, and search and fit take its {header.field:g} T at the origin "
-            "for all places: momenta are off where the table has another field"
+            f"these events are of a table of the field that their file does not hold, and search and fit take its "
+            f"{header.field:g} T at the origin for all places: momenta are off elsewhere; give it (field_map=FILE)"
         )
+    if told := other_material(header, options.fit):
+        lines.append(told)
     # The window's edges do not use the directions, so that these may be off.
     if options.graph == "cone" and trained_on_others(header, estimator):
         lines.append(
@@ -324,14 +379,14 @@ def chain_finder(header: Header, name: str = "balanced") -> Finder:
     ``chain-NAME`` of :mod:`tracking.finder_table`.
     """
     header, options = header.at_beam(), WORKING_POINTS[name]
-    finder = GraphFinder.for_detector(header.detector, header.field, options)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, field_map=header.field_map)
     return finder if options.split.mode == "off" else split_finder(finder, header, options.split)
 
 
 def window_finder(header: Header) -> GraphFinder:
     """The same with the window's edges in the cones' place: the entry ``window``."""
     header = header.at_beam()
-    return GraphFinder.for_detector(header.detector, header.field, WINDOW)
+    return GraphFinder.for_detector(header.detector, header.field, WINDOW, field_map=header.field_map)
 
 
 def gravnet_finder(header: Header, weights: str = "gravnet") -> Finder:
@@ -354,5 +409,5 @@ def graph_finder_with(header: Header, weights: str, scorer: EdgeScorer) -> Finde
         scorer: the network.
     """
     header, options = header.at_beam(), replace(WORKING_POINTS["balanced"], gnn=weights)
-    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer)
+    finder = GraphFinder.for_detector(header.detector, header.field, options, scorer, header.field_map)
     return split_finder(finder, header, options.split)

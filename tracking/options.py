@@ -56,6 +56,9 @@ class RunOptions:
         fixed_endcap: weights of the end-caps' quantised network, by name or path.
         calibration: file of ``smartpix calibrate --from-tracks``, which says where the modules are and corrects
             charges and estimates; empty: none.
+        field_map: file of a table of the field, with lines ``r z Br Bz`` in mm and T about the global z
+            axis, which cones and fit follow; empty: that of the event file, or the uniform field of its
+            header.
         link_bits: bits of each of the 14 outputs that the chip sends, with quantised estimates; 0 sends
             all they have.
         graph: edges that the graph network scores and was trained on: ``cone`` or ``window``.
@@ -93,6 +96,7 @@ class RunOptions:
     fixed_barrel: str = SHIPPED.fixed_barrel
     fixed_endcap: str = SHIPPED.fixed_endcap
     calibration: str = ""
+    field_map: str = ""
     link_bits: int = 0
     graph: str = one_of("cone", GRAPHS)
     gnn: str = "gnn"

@@ -12,9 +12,10 @@ from smartpix.files import sha256_of
 from smartpix.networks.weights import weights_path
 from smartpix.provenance import provenance
 from smartpix.schema import REGIONS
+from tracking.finders.gnn.options import OVER_HOLES
 from tracking.options import RunOptions
 
-__all__ = ["WEIGHTS", "chain_provenance", "named_weights", "sums_of_weights"]
+__all__ = ["WEIGHTS", "chain_provenance", "named_weights", "sums_of_weights", "used_weights"]
 
 WEIGHTS: Mapping[str, tuple[str, ...]] = {
     "": ("gnn", *asdict(SHIPPED)),
@@ -39,15 +40,28 @@ def named_weights(options: RunOptions) -> dict[str, str]:
     }
 
 
+def used_weights(options: RunOptions) -> dict[str, str]:
+    """:func:`named_weights`, and those that no option names: of the network that takes over where modules are
+    known to be dead.
+    """
+    names = named_weights(options)
+    if options.graph == "cone" and options.dead.source != "none" and options.gnn in OVER_HOLES:
+        names["gnn over dead modules"] = OVER_HOLES[options.gnn]
+    return names
+
+
 def sums_of_weights(options: RunOptions) -> dict[str, list[str]]:
-    """By option, the sha256 of the weights and of their JSON, and of a calibration, of those that are there."""
+    """By option, the sha256 of the weights and of their JSON, of a calibration and of a table of the
+    field, of those that are there.
+    """
     sums = {}
-    for name, value in named_weights(options).items():
+    for name, value in used_weights(options).items():
         # Chosen by the sensor of the files, so that these tell which.
         if value == "auto":
             continue
         path = weights_path(value)
         sums[name] = [sha256_of(p) for p in (path, path.with_suffix(".json")) if p.is_file()]
-    if options.calibration and (path := Path(options.calibration)).is_file():
-        sums["calibration"] = [sha256_of(path)]
+    for name in ("calibration", "field_map"):
+        if (value := getattr(options, name)) and (path := Path(value)).is_file():
+            sums[name] = [sha256_of(path)]
     return sums

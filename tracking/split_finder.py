@@ -57,7 +57,7 @@ class SplitFinder:
         clock.adopt(tracks.ms)
         fitted = tracks.parameters
         if fitted is None:
-            fitted = fit_tracks(hits, tracks, detector, self.header.field)
+            fitted = fit_tracks(hits, tracks, detector, self.header.field, field_map=self.header.field_map)
             clock.lap("fit")
         return replace(tracks, hits=hits.cluster[tracks.hits], parameters=fitted, ms=clock.ms)
 

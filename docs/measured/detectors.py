@@ -11,6 +11,8 @@ WHAT = {
     "odd": "Open Data Detector's pixels, without its files",
     "telescope": "six EUDET planes across the beam",
 }
+MANY = 100
+"""Tracks below which a row says nothing."""
 CASES = {
     "telescope": "telescope, 30 parallel tracks",
     "telescope, direction unknown": "the same, `cone.prior=none`",
@@ -18,6 +20,11 @@ CASES = {
     "barrel3, shipped network": "`barrel3`, pile-up 20, shipped graph network",
     "barrel3": "`barrel3`, pile-up 20, its own graph network",
     "odd": "Open Data Detector, its own networks",
+    "itk": "`itk`, pile-up 40, cluster shapes",
+    "itk, shipped sensor": "`itk`, pile-up 60, shipped sensor",
+    "itk, five hits": "the same, `build.min_hits=5`",
+    "muon-collider": "`muon-collider`, pile-up 40, cluster shapes",
+    "muon-collider, shipped sensor": "`muon-collider`, pile-up 60, shipped sensor",
 }
 
 
@@ -62,7 +69,8 @@ def detector_chain() -> str:
         for r in (cases[name],)
     ]
     odd = results("odd-chain")
-    body.append(
+    body.insert(
+        list(CASES).index("odd") + 1,
         [
             "its modules, shipped sensor and weights",
             str(odd["n_events"]),
@@ -73,7 +81,7 @@ def detector_chain() -> str:
             f"{odd['fake_rate']:.4f}",
             f"{odd['duplicate_rate']:.4f}",
             number(odd["reduction"], ".2f"),
-        ]
+        ],
     )
     head = ["detector", "events", "layers", "findable", "edges", "efficiency", "fakes", "duplicates"]
     return table([*head, "reduction"], body)
@@ -135,6 +143,26 @@ def helix() -> str:
     return table([*head, "fakes", "ms an event"], body)
 
 
+def strips() -> str:
+    """The resolution of pT before and after tracks are followed into the strips."""
+    body = [
+        [
+            words,
+            "{:g} to {:g}".format(*row["eta"]),
+            "{:g} to {:g}".format(*row["pt_GeV"]),
+            f"{row['n']:,}",
+            f"{row['strip_hits']:.1f}",
+            *(f"{100 * row[k]['half_width']:.1f}" for k in ("before", "after")),
+            *(f"{100 * row[k]['median']:+.1f}" for k in ("before", "after")),
+        ]
+        for kind, words in (("trackml", "TrackML, full events"), ("simulated", "simulated, uniform field"))
+        for row in results("strips")[kind]["followed"]["pt"]
+        if row["n"] >= MANY
+    ]
+    head = ["sample", "abs(eta)", "pT, GeV", "tracks", "strip hits", "off, %: pixels", "all hits"]
+    return table([*head, "median: pixels", "all hits"], body)
+
+
 def detector_sentences() -> dict[str, tuple[str, ...]]:
     """Numbers in sentences of docs/detectors.md."""
     cases, odd = results("detectors")["cases"], results("odd-chain")
@@ -145,7 +173,10 @@ def detector_sentences() -> dict[str, tuple[str, ...]]:
     lost = own["n_findable"] - round(own["n_findable"] * own["track_efficiency"])
     found = results("own-propagator")
     layers = sorted(found["ratio_by_layer"].values())
+    strips_right = results("strips")["simulated"]["followed"]
     return {
+        "{} of the strip hits that tracks get are their particle's": (f"{strips_right['right']:.4f}",),
+        "get {} of the strip hits that their particles made": (f"{strips_right['found']:.2f}",),
         "its pulls are {} to {} wide": (f"{widths[0]:.2f}", f"{widths[-1]:.2f}"),
         "With the default material they are {} to {} wide": (f"{twice[0]:.2f}", f"{twice[-1]:.2f}"),
         "half widths of its pulls are {} to {}": (f"{telescope[0]:.2f}", f"{telescope[-1]:.2f}"),

@@ -69,3 +69,34 @@ def systematics_tracks() -> str:
         body.append([f"{size} um", *cells])
     head = [words for name, _ in TRACKS.values() for words in (name, "back")]
     return table(["shift", *head], body)
+
+
+LOST = {
+    "edge_efficiency": "edges", "track_efficiency": "tracks", "reduction": "reduction", "d0_um": "d0", "z0_um": "z0",
+    "qop_rel": "q/p", "pull_x": "pull of x", "pull_y": "pull of y", "pull_cot_alpha": "pull of cot alpha",
+    "pull_cot_beta": "pull of cot beta", "bias_y": "bias of y", "bias_cot_beta": "bias of cot beta",
+}  # fmt: skip
+
+
+def systematics_lost() -> str:
+    """What shifts, the Lorentz angle and the charge scale cost, what is left, and the share regained."""
+    body = []
+    for name, found in judged_rows(results("systematics")):
+        if name.split()[0] not in ("shift", "lorentz", "charge"):
+            continue
+        for key, words in LOST.items():
+            told = found.get("lost", {}).get(key)
+            if told is None or told["regained"] is None:
+                continue
+            interval = told.get("interval")
+            low_high = "" if interval is None else f" ({interval[0]:.0%} to {interval[1]:.0%})"
+            body.append(
+                [
+                    name,
+                    words,
+                    f"{told['lost']:.4f}",
+                    f"{told['left']:.4f}",
+                    f"{told['regained']:.0%}{low_high}",
+                ]
+            )
+    return table(["effect", "of", "lost", "left", "regained"], body)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.archives import files_in, read_bytes
-from smartpix.geometry import Detector, read_detector
+from smartpix.geometry import STRIP, Detector, read_detector
 from smartpix.schema import DETECTOR, InputError, require
 from smartpix.tables import find_csv, open_csv, read_csv
 from smartpix.text import parse_json
@@ -35,8 +35,6 @@ BARCODE = {"primary vertex": 12, "secondary vertex": 12, "particle": 16, "genera
 """Parts of a particle's identifier and the bits they get, first highest: ACTS's own packing until it took 128
 bits.
 """
-LARGEST_PITCH = 0.5
-"""In mm, of both sides: longer ones are strips and left out."""
 POSITION_AGREEMENT = 0.01
 """Largest distance in mm between a measurement in the file and the same local position on the table's
 module.
@@ -171,7 +169,7 @@ def _with_pixels(path: Path, digitisation: Path) -> Detector:
             ),
             None,
         )
-        if module > 0 and pixel is not None and max(pixel["pitch_u"], pixel["pitch_v"]) <= LARGEST_PITCH:
+        if module > 0 and pixel is not None and max(pixel["pitch_u"], pixel["pitch_v"]) <= STRIP:
             found[row] = pixel
     # Others are left out and need no good numbers.
     columns = opened.take(types, np.array(list(found), dtype=np.int64))

@@ -20,6 +20,7 @@ from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import HitTables
 from smartpix.convert.pixel_frames import Frame, frame_hits, plane_detector
 from smartpix.geometry import Detector, read_detector
+from smartpix.io.root_files import is_root_file, reading, root_file
 from smartpix.schema import InputError, quoted
 
 __all__ = ["FORMAT", "AllpixHits", "find", "read", "read_allpix"]
@@ -34,6 +35,9 @@ HIT, PIXEL, CHARGE = (
     re.compile(r"Pixel: \((\d+), (\d+)\)$"),
     re.compile(r"Charge: ([-+0-9.eE]+) e$"),
 )
+OBJECTS = {"PixelHit", "PixelCharge", "PropagatedCharge", "DepositedCharge", "MCParticle", "MCTrack"}
+"""Trees of ROOTObjectWriter; CONFIG: the folder beside them."""
+CONFIG = "config"
 WORDS = 8
 """Of a PixelHit: indices, signal, local and global time (ns), global position (mm)."""
 NEAR = 1e-3
@@ -63,11 +67,33 @@ class AllpixHits:
 
 
 def find(path: Path) -> Found | None:
-    """A text that begins as Allpix Squared's do."""
+    """A text that begins as Allpix Squared's do.
+
+    Raises:
+        InputError: a ROOT file of Allpix Squared.
+    """
+    _refuse_objects(path)
     if path.suffix != ".txt" or not path.is_file():
         return None
     with path.open("rb") as stream:
         return Found(FORMAT, path) if stream.read(len(HEAD)) == HEAD else None
+
+
+def _refuse_objects(path: Path) -> None:
+    """Refuse the files of ROOTObjectWriter: trees of lists of pointers to objects, a branch a detector, and the
+    configuration as folders. Without the dictionaries of their classes nobody can read them.
+    """
+    if not is_root_file(path):
+        return
+    with root_file(path) as file, reading(path):
+        names = {name.split(";")[0] for name in file.classnames(recursive=False)}
+    trees = sorted(names & OBJECTS)
+    if CONFIG in names and trees:
+        raise InputError(
+            f"{path}: holds objects of Allpix Squared ({', '.join(trees)}; ROOTObjectWriter), which need its own classes; "
+            'write the events as text: [TextWriter] in the configuration, include = "PixelHit", "PixelCharge". '
+            "`smartpix convert allpix` reads that"
+        )
 
 
 def read_allpix(path: Path) -> AllpixHits:

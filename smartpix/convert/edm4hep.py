@@ -3,11 +3,12 @@ collections of SimTrackerHit or TrackerHitPlane, and MCParticle.
 
 Hits come without pixels. Which module a hit is on is found from its place, since a cell's number says it in
 words that each geometry has of its own; :mod:`smartpix.convert.cell_ids` decodes them. Hits of one cell
-number must be on one module.
+number must be on one module. Measured hits have the crossings of the simulated hits that they are linked to.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from smartpix.convert.format import ConvertOptions, Format, Found, Source
 from smartpix.convert.hit_tables import Columns, Crossed, HitTables, Unmatched
 from smartpix.convert.locate import hits_on_modules
 from smartpix.convert.podio import Collection, PodioFile, events_of, is_podio, open_podio, read_collection
+from smartpix.convert.podio_links import Link, links_between, read_pairs
 from smartpix.geometry import Detector, read_detector
 from smartpix.schema import InputError
 
@@ -33,6 +35,8 @@ POSITION = tuple(f"position.{a}" for a in "xyz")
 MOMENTUM = tuple(f"momentum.{a}" for a in "xyz")
 SIM = ("cellID", "time", *POSITION, *MOMENTUM)
 """Of a SimTrackerHit: cell, ns, mm, GeV."""
+SIMULATED = ("cellID", "pathLength", "momentum.x", "position.x")
+"""By which a collection of SimTrackerHit is known."""
 PLANE = ("cellID", "time", *POSITION, "u.a", "u.b", "v.a", "v.b", "du", "dv")
 """Of a TrackerHitPlane: cell, ns, mm; polar angle and azimuth of both measured directions (rad), and their
 uncertainties (mm)."""
@@ -87,12 +91,15 @@ def read(found: Found, options: ConvertOptions) -> Source:
     file = open_podio(found.path)
     chosen, particles = _collections(file)
     has_particles = options.truth and particles is not None
-    # Measured hits link to simulated ones, of which none tells how it crossed the module.
-    truth = has_particles and "du" not in chosen[0].fields
+    links: tuple[Link, ...] = ()
+    if has_particles and _measured(chosen):
+        with events_of(file) as tree:
+            links = links_between(file, tree, chosen, file.having(SIMULATED))
+    truth = has_particles and (bool(links) or not _measured(chosen))
     return Source(
         detector,
         tuple(range(file.n_events)),
-        lambda number: read_edm4hep_event(file, number, detector, has_particles),
+        lambda number: read_edm4hep_event(file, number, detector, has_particles, links),
         truth,
         has_cells=False,
         has_particles=has_particles,
@@ -105,8 +112,7 @@ FORMAT = Format("edm4hep", "EDM4hep events (ROOT)", "a podio file (ROOT)", find,
 
 def _collections(file: PodioFile) -> tuple[tuple[Collection, ...], Collection | None]:
     """Collections of measured hits or, where there are none, of simulated hits; and of the particles."""
-    planes = file.having(("cellID", "u.a", "du"))
-    chosen = planes or file.having(("cellID", "pathLength", "momentum.x", "position.x"))
+    chosen = file.having(("cellID", "u.a", "du")) or file.having(SIMULATED)
     if not chosen:
         raise InputError(
             f"{file.path}: has no collection of TrackerHitPlane or SimTrackerHit among "
@@ -121,14 +127,22 @@ def _collections(file: PodioFile) -> tuple[tuple[Collection, ...], Collection | 
     return chosen, particles[0] if particles else None
 
 
-def read_hits(file: PodioFile, event: int) -> EdmHits:
+def _measured(chosen: Sequence[Collection]) -> bool:
+    return "du" in chosen[0].fields
+
+
+def read_hits(file: PodioFile, event: int, of: Sequence[Collection] = ()) -> EdmHits:
     """The hits of one event, wherever they are.
+
+    Args:
+        of: collections of one type; none: measured hits or, where there are none, simulated ones.
 
     Raises:
         InputError: as :func:`read_collection`, or links to particles that are not there.
     """
     chosen, particles = _collections(file)
-    measured = "du" in chosen[0].fields
+    chosen = tuple(of) or chosen
+    measured = _measured(chosen)
     parts: list[dict[str, npt.NDArray[np.generic]]] = []
     with events_of(file) as tree:
         n_particles = 0
@@ -189,11 +203,14 @@ LINKS = ("particle", "MCParticle")
 """What the link of a SimTrackerHit to its particle is called, now and before EDM4hep 0.99."""
 
 
-def read_edm4hep_event(file: PodioFile, event: int, detector: Detector, has_particles: bool) -> HitTables:
+def read_edm4hep_event(
+    file: PodioFile, event: int, detector: Detector, has_particles: bool, links: Sequence[Link] = ()
+) -> HitTables:
     """The hits of one event that are on modules of the table. Simulated hits come with their crossings.
 
     Args:
         has_particles: whether the particles are wanted.
+        links: of measured hits to simulated ones, whose crossings are theirs.
 
     Raises:
         InputError: as :func:`read_hits`, hits beside the modules, or hits of one sensor on several modules.
@@ -203,32 +220,61 @@ def read_edm4hep_event(file: PodioFile, event: int, detector: Detector, has_part
     names = dict(enumerate(hits.names))
     rows, module, position = hits_on_modules(detector, hits.position, hits.group, hits.hit_id, names, where)
     _check_sensors(hits, rows, module, where)
-    sigma = None
-    if len(hits.axes):
-        # Covariance of both directions, seen along x and y of the module.
-        x, y = (detector.axes[module][:, :, k] for k in (0, 1))
-        seen = np.stack([np.einsum("hij,hj->hi", hits.axes[rows], a) for a in (x, y)], axis=1)
-        sigma = np.sqrt(np.einsum("hki,hi->hk", seen**2, hits.sigma[rows] ** 2))
+    sigma = _sigma(hits, rows, detector, module) if len(hits.axes) else None
     crossed, particles = None, None
     if has_particles:
         particles = _particles(file, event)
-        made = rows[hits.particle[rows] >= 0]
-        if len(hits.momentum):
+        if len(hits.momentum) or links:
+            made, by, simulated = (
+                _linked(file, event, hits, links) if links else (hits.hit_id, hits.hit_id, hits)
+            )
+            kept = (simulated.particle[by] >= 0) & np.isin(made, rows)
+            made, by = made[kept], by[kept]
+            who = simulated.particle[by]
             crossed = Crossed(
-                hit_id=hits.hit_id[made],
-                particle_id=hits.particle[made] + 1,
-                point=hits.position[made],
-                momentum=hits.momentum[made],
-                order=_ranks_in_time(hits.particle[made], hits.time[made]),
+                hit_id=made,
+                particle_id=who + 1,
+                point=simulated.position[by],
+                momentum=simulated.momentum[by],
+                order=_ranks_in_time(who, simulated.time[by]),
                 particles=particles,
                 where=(where, where),
             )
+    n_without = int(np.sum(~np.isin(hits.hit_id[rows], crossed.hit_id))) if crossed else 0
     return HitTables(
         event=event, hit_id=hits.hit_id[rows], module=module, position=position, cells=None, truth=crossed,
         where=where, n_others=len(hits.hit_id) - len(rows),
-        unmatched=Unmatched(n_hits_without_truth=int(np.sum(hits.particle[rows] < 0)) if crossed else 0),
+        unmatched=Unmatched(n_hits_without_truth=n_without),
         sigma=sigma, particles=particles, time=hits.time[rows],
     )  # fmt: skip
+
+
+def _linked(file: PodioFile, event: int, hits: EdmHits, links: Sequence[Link]) -> tuple[Ints, Ints, EdmHits]:
+    """Rows of measured hits and of the simulated ones that they are linked to, and these."""
+    simulated = read_hits(file, event, file.having(SIMULATED))
+    sides = (hits, simulated)
+    sizes = [np.bincount(side.group, minlength=len(side.names)) for side in sides]
+    with events_of(file) as tree:
+        pairs = read_pairs(
+            file, tree, links, event, (hits.names, simulated.names), (sizes[0].tolist(), sizes[1].tolist())
+        )
+    first = [np.cumsum(size) - size for size in sizes]
+    begin, end = (first[k][pairs.group[:, k]] + pairs.row[:, k] for k in (0, 1))
+    return begin, end, simulated
+
+
+def _sigma(hits: EdmHits, rows: Ints, detector: Detector, module: npt.NDArray[np.int32]) -> Floats:
+    """(H, 2) mm: the uncertainties of both measured directions, seen along x and y of the module.
+
+    Where one is not measured (0, negative, or more than the module), the hit is anywhere along the module.
+    """
+    frame = np.stack([detector.axes[module][:, :, k] for k in (0, 1)], axis=1)
+    seen = np.abs(np.einsum("hij,hkj->hki", hits.axes[rows], frame))
+    size = 2 * np.stack([detector.half_x, detector.half_y], axis=1)[module] / np.sqrt(12.0)
+    anywhere = np.einsum("hki,hk->hi", seen, size)
+    told = hits.sigma[rows]
+    sigma = np.where(told > 0, told, anywhere)
+    return np.asarray(np.minimum(np.sqrt(np.einsum("hki,hi->hk", seen**2, sigma**2)), size))
 
 
 def _check_sensors(hits: EdmHits, rows: Ints, module: npt.NDArray[np.int32], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.helix import curvatures, half_turns
 
 __all__ = ["momenta_at"]
 
@@ -24,9 +24,7 @@ def momenta_at(start: Floats, momentum: Floats, charge: Floats, field: float, po
     """
     pt = np.hypot(momentum[:, 0], momentum[:, 1])
     chord = np.hypot(point[:, 0] - start[:, 0], point[:, 1] - start[:, 1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        curvature = np.where(pt > 0, -charge * field * CURVATURE_PER_TESLA / pt, 0.0)
-    turn = 2 * np.arcsin(np.clip(0.5 * curvature * chord, -1.0, 1.0))
+    turn = 2 * half_turns(np.where(pt > 0, curvatures(charge, field, pt), 0.0), chord)
     cos, sin = np.cos(turn), np.sin(turn)
     return np.stack(
         [

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from smartpix.convert.cell_ids import CellFields, parse_encoding
 from smartpix.convert.root_columns import flat_branch
+from smartpix.io.rntuple_candidate import CANDIDATE, candidate_of
 from smartpix.io.root_files import is_root_file, reading, root_file
 from smartpix.schema import InputError, require
 
@@ -25,8 +26,6 @@ EVENTS, METADATA = "events", "podio_metadata"
 ENCODING = "__CellIDEncoding"
 """How the parameter of a collection's encoding ends."""
 EXPECTED = "the fields of EDM4hep"
-OLD = "ROOT::Experimental::RNTuple"
-"""What ROOT called an RNTuple before its format was fixed (1.0.0.0, ROOT 6.34)."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +69,11 @@ def open_podio(path: Path) -> PodioFile:
     """See what a file holds.
 
     Raises:
-        InputError: it cannot be read, or is an RNTuple from before the format was fixed.
+        InputError: it cannot be read, or is an RNTuple of a version that is not read.
     """
     with root_file(path) as file, reading(path):
         kinds = file.classnames(recursive=False, cycle=False)
-        if kinds[EVENTS] == OLD:
-            raise InputError(
-                f"{path}: its events are an RNTuple from before that format was fixed (ROOT 6.34); no ROOT of today "
-                "reads it either: write it again with podio 1.3 or later, or as a TTree"
-            )
-        tree = file[EVENTS]
+        tree = _tree(file, kinds, EVENTS, path)
         fields: dict[str, dict[str, str]] = {}
         for key in tree.keys():  # noqa: SIM118 - trees are no mappings
             # Of a TTree Name/Name.position.x, of an RNTuple Name.position.x.
@@ -87,7 +81,7 @@ def open_podio(path: Path) -> PodioFile:
             if field:
                 fields.setdefault(name, {})[field] = key
         collections = tuple(Collection(name, columns) for name, columns in fields.items())
-        parameters = _parameters(file, kinds)
+        parameters = _parameters(file, kinds, path)
         n_events = int(tree.num_entries)
     encodings = {
         name.removesuffix(ENCODING): parse_encoding(text, f"{path}: {name}")
@@ -96,11 +90,15 @@ def open_podio(path: Path) -> PodioFile:
     return PodioFile(path, n_events, collections, encodings)
 
 
-def _parameters(file: Any, kinds: Mapping[str, str]) -> dict[str, str]:
+def _tree(file: Any, kinds: Mapping[str, str], name: str, path: Path) -> Any:
+    return candidate_of(file, name, str(path)) if kinds[name] == CANDIDATE else file[name]
+
+
+def _parameters(file: Any, kinds: Mapping[str, str], path: Path) -> dict[str, str]:
     """The texts of the file's parameters by name, the first of each."""
     if "metadata" not in kinds:
         return {}
-    tree = file["metadata"]
+    tree = _tree(file, kinds, "metadata", path)
     if not {"GPStringKeys", "GPStringValues"} <= set(tree.keys()):
         return {}
     keys, values = (ak.to_list(tree[name].array()) for name in ("GPStringKeys", "GPStringValues"))
@@ -115,7 +113,7 @@ def _parameters(file: Any, kinds: Mapping[str, str]) -> dict[str, str]:
 def events_of(file: PodioFile) -> Iterator[Any]:
     """The tree of events, opened once for what is read of it."""
     with root_file(file.path) as opened, reading(file.path):
-        yield opened[EVENTS]
+        yield _tree(opened, opened.classnames(recursive=False, cycle=False), EVENTS, file.path)
 
 
 def _branch(tree: Any, key: str) -> Any:

@@ -361,13 +361,14 @@ def _center(
 
 
 def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
-    """Pitch, thickness (mm) and field (T) of barrel and end-cap; a region without modules is left out.
+    """Pitch, thickness (mm) and field (T) of barrel and end-cap; strips, and a region without pixels, are left out.
 
     Raises:
         InputError: the modules of a region differ, so that one set of weights cannot serve it.
     """
     kinds = {}
-    for region, chosen in zip(REGIONS, (detector.barrel, ~detector.barrel), strict=True):
+    for region, of_region in zip(REGIONS, (detector.barrel, ~detector.barrel), strict=True):
+        chosen = of_region & ~detector.strips
         if not np.any(chosen):
             continue
         values = np.stack([detector.pitch_x, detector.pitch_y, detector.thickness], axis=1)[chosen]

@@ -226,7 +226,8 @@ def train_shape(
             )
         features, size_class = shape_features(flat)
         target[:, :2] -= flat.local
-        barrel = opened.header.detector.barrel[flat.module]
+        detector = opened.header.detector
+        barrel, has = detector.barrel[flat.module], has & ~detector.strips[flat.module]
         for region, chosen in zip(REGIONS, (barrel & has, ~barrel & has), strict=True):
             collected[region].append((features[chosen], size_class[chosen], target[chosen]))
     arrays: dict[str, npt.NDArray[Any]] = {}

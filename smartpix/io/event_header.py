@@ -14,6 +14,7 @@ from smartpix import schema
 from smartpix.beam import CENTRED, BeamSpot
 from smartpix.calibration import Calibration, displaced, fingerprint
 from smartpix.detector_checks import repetitions
+from smartpix.field_map import IN_HEADER, FieldMap, from_header
 from smartpix.geometry import Detector
 from smartpix.io import checksums
 from smartpix.io.event_checks import branch_types, check_numbers, typed_branches
@@ -38,6 +39,7 @@ _METADATA = fields(
         # A file need not tell all of it.
         "beam_spot": optional(fields({n: optional(real(*r[:2])) for n, r in ranges_of(BeamSpot).items()})),
         "dead_modules": optional(items(whole(0, 2**31 - 1), 0, different=True)),
+        "field_map": optional(IN_HEADER),
     },
     more=True,
 )
@@ -57,7 +59,8 @@ class Header:
 
     Attributes:
         detector: module table.
-        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way.
+        field: solenoid field along z in T, up to :data:`smartpix.schema.STRONGEST_FIELD` either way;
+            where there is a table of it, that at the origin.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
         origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
@@ -65,6 +68,8 @@ class Header:
         beam_spot: luminous region. What a file does not tell of it is as in :data:`smartpix.beam.CENTRED`.
         calibration: corrections of charges and estimates, which no file says; the detector is aligned by it
             already. None: nothing is corrected.
+        field_map: table of the field about the global z axis, which search and fit follow; None: it is
+            uniform.
     """
 
     detector: Detector
@@ -74,9 +79,12 @@ class Header:
     origin: Mapping[str, Any] = dataclass_field(default_factory=dict)
     beam_spot: BeamSpot = CENTRED
     calibration: Calibration | None = None
+    field_map: FieldMap | None = None
 
     def __post_init__(self) -> None:
         schema.check_field("header", self.field)
+        if self.field_map is not None:
+            self.field_map.check_origin(self.field, "header")
 
     def in_words(self) -> dict[str, str]:
         """Detector, field, slices, and who made the events."""
@@ -106,11 +114,12 @@ class Header:
         return bool(self.made_by.get("times", False))
 
     @property
-    def made_by_table_of_field(self) -> bool:
-        """Whether events were simulated in a table of the field, of which ``field`` is Bz at the origin."""
+    def lacks_field_map(self) -> bool:
+        """Whether events were simulated in a table of the field that the header does not have."""
         options = self.made_by.get("options")
         transport = options.get("transport") if isinstance(options, Mapping) else None
-        return isinstance(transport, Mapping) and bool(transport.get("field_map"))
+        made_in_table = isinstance(transport, Mapping) and bool(transport.get("field_map"))
+        return made_in_table and self.field_map is None
 
     def at_beam(self, beam: BeamSpot | None = None) -> Header:
         """The header with its detector in the frame of a beam; None: that of the header itself.
@@ -140,23 +149,25 @@ class Header:
         return replace(self, detector=detector, calibration=calibration)
 
 
-def placed(detector: Detector | Header, field: float | None, where: str) -> tuple[Detector, float]:
-    """Detector and field (T) of what is given: a header, which has both, or a detector and the field.
+def placed(
+    detector: Detector | Header, field: float | None, where: str, field_map: FieldMap | None = None
+) -> tuple[Detector, float, FieldMap | None]:
+    """Detector, field (T) and table of it, of what is given: a header, which has all, or a detector and the field.
 
     Raises:
         InputError: a detector without a field, or a header and a field as well.
     """
     if isinstance(detector, Header):
-        if field is not None:
+        if field is not None or field_map is not None:
             raise InputError(
-                f"{where}: the header has the field {detector.field:g} T already; leave field out"
+                f"{where}: the header has the field {detector.field:g} T already; leave field and field_map out"
             )
-        return detector.detector, detector.field
+        return detector.detector, detector.field, detector.field_map
     if field is None:
         raise InputError(
             f"{where}: the field is missing; give it in T, or the header of the file as detector"
         )
-    return detector, field
+    return detector, field, field_map
 
 
 @words_and_table
@@ -245,6 +256,7 @@ def check_header(path: Path, file: Any) -> EventFile:
             meta["made_by"],
             meta.get("provenance", {}),
             BeamSpot(**{name: float(value) for name, value in meta.get("beam_spot", {}).items()}),
+            field_map=from_header(meta["field_map"], str(path)) if "field_map" in meta else None,
         ),
         n_events=n_events,
         container="ttree" if trees[TREE] == "TTree" else "rntuple",

@@ -21,6 +21,7 @@ import uproot
 
 from smartpix import schema
 from smartpix.beam import BeamSpot
+from smartpix.field_map import in_header
 from smartpix.files import replace_when_done
 from smartpix.io import checksums
 from smartpix.io.event_checks import Branch, branch_types, typed_branches
@@ -116,6 +117,8 @@ def write_events(
     }
     if header.detector.dead:
         meta["dead_modules"] = list(header.detector.dead)
+    if header.field_map is not None:
+        meta["field_map"] = in_header(header.field_map)
     types = branch_types(header.slices, truth=True, times=header.has_times)
     branches = {
         name: f"{'' if name == 'event' else 'var * '}{np.dtype(dtype)}" for name, dtype in types.items()

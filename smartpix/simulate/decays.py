@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
+from smartpix.physics import ELECTRON_MASS, PION_MASS, PROTON_MASS, SPEED_OF_LIGHT
 from smartpix.simulate.particles import Particles, together
 
 __all__ = ["BEAM_PIPE_RADIUS", "NEUTRAL", "PHOTON", "charged_products", "converted"]
@@ -24,8 +24,6 @@ BEAM_PIPE_RADIUS = 19.0
 """mm, of the generic detector."""
 CONVERSION = 7 / 9 * 0.8 / 352.8
 """Share of photons that convert across 0.8 mm of beryllium (PDG, Passage of Particles Through Matter)."""
-PROTON_MASS = 0.93827
-ELECTRON_MASS = 0.000511
 PHOTON = 22
 
 

@@ -16,8 +16,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.physics import ELECTRON_MASS
+
 __all__ = [
-    "BETA_GAMMA", "ELECTRON_MASS", "FANO", "N_QUANTILES", "PAIR_ENERGY", "T_MAX",
+    "BETA_GAMMA", "ELECTRON_EV", "FANO", "N_QUANTILES", "PAIR_ENERGY", "T_MAX",
     "collision_spectrum",
     "collision_tables", "delta_range",
 ]  # fmt: skip
@@ -27,13 +29,14 @@ Floats = npt.NDArray[np.float64]
 PAIR_ENERGY = 3.68
 """Mean energy per electron-hole pair in eV."""
 
+ELECTRON_EV = 1e9 * ELECTRON_MASS
+
 FANO = 0.115
 """Variance of the number of pairs over its mean (R. C. Alig et al., Phys. Rev. B 22 (1980) 5565)."""
 
 XI = 17.83
 """Rutherford constant of silicon for beta = 1, eV per micrometre (0.1535 MeV cm^2/g * Z/A * rho)."""
 
-ELECTRON_MASS = 0.51099895e6  # eV
 T_MAX = 1.0e6
 """Largest transfer, eV; 2 in 1,000 crossings of 100 um have a harder one."""
 
@@ -113,12 +116,12 @@ def collision_spectrum(energy: Floats, beta_gamma: float) -> Floats:
     electron.
     """
     beta2 = beta_gamma**2 / (1 + beta_gamma**2)
-    t_kin = 2 * ELECTRON_MASS * beta_gamma**2
+    t_kin = 2 * ELECTRON_EV * beta_gamma**2
     grid, density, integral, real = _silicon()
     strength = np.pi / 2 * PLASMA_ENERGY**2
     loss = strength * np.interp(energy, grid, density) / energy
     inverse = np.interp(energy, grid, real) - 1j * loss
-    distant = loss * np.log(np.maximum(2 * ELECTRON_MASS * beta2 / energy, 1.0))
+    distant = loss * np.log(np.maximum(2 * ELECTRON_EV * beta2 / energy, 1.0))
     transverse = ((inverse - beta2) * np.log(1 - beta2 / inverse)).imag
     # Rutherford scattering of a heavy particle without spin, such as a pion.
     close = np.interp(energy, grid, integral) / energy**2 * np.maximum(1 - beta2 * energy / t_kin, 0.0)

@@ -14,17 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.compiled import njit
+from smartpix.physics import ELECTRON_MASS
 from smartpix.simulate.ionisation import uniform
 
 __all__ = [
-    "BERYLLIUM", "ELECTRON", "SILICON", "gamma", "landau", "largest_transfer", "lost", "mean_loss", "normal",
+    "BERYLLIUM", "SILICON", "gamma", "landau", "largest_transfer", "lost", "mean_loss", "normal",
     "radiated", "width",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
 
-ELECTRON = 0.51099895e-3
-"""GeV, mass of the electron."""
 K = 0.307075e-3
 """GeV cm^2 / mol."""
 EULER = 0.5772156649015329
@@ -74,10 +73,10 @@ def largest_transfer(beta2: float, gamma2: float, mass: float) -> float:
     """Largest energy that one collision transfers, GeV; of an electron half of its own, for which of the two
     went on cannot be told.
     """
-    if mass < 2 * ELECTRON:
+    if mass < 2 * ELECTRON_MASS:
         return float(0.5 * mass * (math.sqrt(gamma2) - 1.0))
-    ratio = ELECTRON / mass
-    return float(2 * ELECTRON * beta2 * gamma2 / (1 + 2 * math.sqrt(gamma2) * ratio + ratio * ratio))
+    ratio = ELECTRON_MASS / mass
+    return float(2 * ELECTRON_MASS * beta2 * gamma2 / (1 + 2 * math.sqrt(gamma2) * ratio + ratio * ratio))
 
 
 @njit(cache=True)
@@ -105,7 +104,7 @@ def mean_loss(momentum: float, mass: float, thickness: float, matter: Any) -> fl
     energy2 = momentum * momentum + mass * mass
     beta2, gamma2 = momentum * momentum / energy2, energy2 / (mass * mass)
     largest = largest_transfer(beta2, gamma2, mass)
-    logarithm = 0.5 * math.log(2 * ELECTRON * beta2 * gamma2 * largest / (matter[1] * matter[1]))
+    logarithm = 0.5 * math.log(2 * ELECTRON_MASS * beta2 * gamma2 * largest / (matter[1] * matter[1]))
     delta = _density_effect(math.sqrt(beta2 * gamma2), matter)
     xi = width(momentum, mass, thickness, matter)
     return float(max(2 * xi * (logarithm - beta2 - 0.5 * delta), 0.0))

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from smartpix.field_map import FieldMap, read_field_map
 from smartpix.geometry import Detector
 from smartpix.schema import InputError
-from smartpix.simulate.field_map import FieldMap, read_field_map
 from smartpix.simulate.options import SimulateOptions
 from smartpix.simulate.particles import Particles
 from smartpix.simulate.transport import Crossings, check_generic, transport

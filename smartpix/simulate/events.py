@@ -14,6 +14,7 @@ import numpy.typing as npt
 from smartpix.cluster_records import Pixels, Truth, cluster_records, one_event
 from smartpix.dead_modules import draw_dead_modules, without_modules
 from smartpix.extras import import_acts, missing_package
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.physics import SPEED_OF_LIGHT
@@ -22,7 +23,6 @@ from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.domains import drawn_conditions
 from smartpix.simulate.drift import Sensor, drift_tables
 from smartpix.simulate.engines import carried, chosen, field_of
-from smartpix.simulate.field_map import FieldMap
 from smartpix.simulate.generate import collisions, conversions, displaced, gun
 from smartpix.simulate.induction import SLICE_NS, forget_tables
 from smartpix.simulate.jets import jets
@@ -49,10 +49,12 @@ BATCH = 10
 MOST_EVENTS = 1_000_000
 """In a file, and crossings in an event."""
 
-GUN, RESPONSE, CROSSINGS, BEAM = 2, 3, 4, 9
+GUN, RESPONSE, CROSSINGS, BEAM, TIMES = 2, 3, 4, 9, 11
 """Streams of random numbers; those of :mod:`smartpix.simulate.generate` and ``domains`` are 1 and 7."""
 ADDED = {"jets": (5, jets), "displaced": (6, displaced), "conversions": (8, conversions)}
 """What comes on top of the collisions, by the option that says how many: a stream, and what makes them."""
+BUNCH_SPACING = 25.0
+"""ns, of the LHC."""
 NOTHING = Particles(
     np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)),
     np.zeros(0),
@@ -69,12 +71,16 @@ def header(
     """The file header for a simulation."""
     made_by = {"command": command, "events": n_events, "seed": seed, "options": asdict(options)}
     dead = draw_dead_modules(len(detector), options.readout.dead_modules, seed)
+    if options.readout.time_resolution:
+        made_by["times"] = True
+    table = field_of(options)
     return Header(
         detector=detector.with_dead(dead),
         field=options.field,
         slices=options.readout.slices,
         made_by=made_by,
         beam_spot=beam_of_particles(options),
+        field_map=table if isinstance(table, FieldMap) else None,
     )
 
 
@@ -236,6 +242,12 @@ def simulate_event(
         options.readout.slices,
         shift,
     )
+    if resolution := options.readout.time_resolution:
+        # With random numbers of its own, so that all else is as it is without times.
+        other = np.random.default_rng([seed, event, TIMES])
+        clusters["time"] = _cluster_times(
+            len(clusters), cluster, share, crossings.time[crossing], resolution, other
+        )
     # Last, so that all else is as it is without dead modules.
     if dead := draw_dead_modules(len(detector), options.readout.dead_modules, seed):
         clusters = without_modules(clusters, dead)
@@ -314,6 +326,23 @@ def _shares(
     clusters = pairs // (n_crossings + 1)
     in_cluster = np.bincount(clusters, amount)
     return clusters, (pairs % (n_crossings + 1)).astype(np.int64), amount / in_cluster[clusters]
+
+
+def _cluster_times(
+    n: int, cluster: npt.NDArray[np.int64], share: Floats, time: Floats, resolution: float,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.float32]:  # fmt: skip
+    """(C,) measured times of n clusters in ns; those of noise are anywhere between two bunches.
+
+    Args:
+        cluster, share, time: (T,) cluster of each crossing, share of the charge, and true time in ns.
+        resolution: ps.
+    """
+    times = rng.uniform(-0.5 * BUNCH_SPACING, 0.5 * BUNCH_SPACING, n)
+    # The largest share comes last.
+    order = np.argsort(share, kind="stable")
+    times[cluster[order]] = time[order]
+    return (times + 1e-3 * resolution * rng.standard_normal(n)).astype(np.float32)
 
 
 def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) -> ak.Array:

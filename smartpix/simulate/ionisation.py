@@ -15,7 +15,7 @@ import numpy.typing as npt
 from smartpix.compiled import njit
 from smartpix.simulate.deposit import (
     BETA_GAMMA,
-    ELECTRON_MASS,
+    ELECTRON_EV,
     FANO,
     LARGEST_EXPONENT,
     N_QUANTILES,
@@ -127,7 +127,7 @@ def ionise(
     n_steps = max(int(math.ceil(path / STEP)), 1)
     low = min(max(int(np.searchsorted(BETA_GAMMA, beta_gamma)) - 1, 0), len(BETA_GAMMA) - 2)
     upper = math.log(beta_gamma / BETA_GAMMA[low]) / math.log(BETA_GAMMA[low + 1] / BETA_GAMMA[low])
-    t_kin = 2 * ELECTRON_MASS * beta_gamma * beta_gamma
+    t_kin = 2 * ELECTRON_EV * beta_gamma * beta_gamma
     forward = 1.0 if direction[2] > 0 else -1.0
     tx, ty, tz = forward * cot_a / slope, forward * cot_b / slope, forward / slope
     # Two unit vectors across the track.
@@ -150,9 +150,7 @@ def ionise(
         if ends_at_array and (abs(x) > half[0] or abs(y) > half[1]):
             continue
         # Kinematics gives the angle to the track, the azimuth is free.
-        cosine = math.sqrt(
-            min(loss * (t_kin + 2 * ELECTRON_MASS) / (t_kin * (loss + 2 * ELECTRON_MASS)), 1.0)
-        )
+        cosine = math.sqrt(min(loss * (t_kin + 2 * ELECTRON_EV) / (t_kin * (loss + 2 * ELECTRON_EV)), 1.0))
         sine = math.sqrt(1.0 - cosine * cosine)
         azimuth = 2 * math.pi * uniform(state)
         c, s = math.cos(azimuth) * sine, math.sin(azimuth) * sine

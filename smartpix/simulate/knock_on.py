@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from smartpix.compiled import njit
-from smartpix.simulate.energy_loss import ELECTRON, largest_transfer, width
+from smartpix.physics import ELECTRON_MASS
+from smartpix.simulate.energy_loss import largest_transfer, width
 from smartpix.simulate.ionisation import uniform
 
 __all__ = ["COLUMNS", "knock_out"]
@@ -46,8 +47,8 @@ def knock_out(
     # The spin's factor, as of a scalar.
     if uniform(state) < beta2 * transfer / most:
         return False
-    size = math.sqrt(transfer * (transfer + 2 * ELECTRON))
-    cosine = min(transfer * (energy + ELECTRON) / (momentum * size), 1.0)
+    size = math.sqrt(transfer * (transfer + 2 * ELECTRON_MASS))
+    cosine = min(transfer * (energy + ELECTRON_MASS) / (momentum * size), 1.0)
     sine, azimuth = math.sqrt(1.0 - cosine * cosine), 2 * math.pi * uniform(state)
     # Two unit vectors across the heading.
     hx, hy, hz = heading[0], heading[1], heading[2]

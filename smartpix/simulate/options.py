@@ -189,6 +189,8 @@ class ReadoutOptions:
         slow_delay: by how much, in ps.
         adc_bits: bits of the logarithmic ADC, 2 to 8 (:func:`adc_levels`); 0 keeps the analogue charge.
         adc_max: charge in e above which the ADC saturates.
+        time_resolution: standard deviation of a cluster's time, which is then in the file, in ps: that
+            of the particle with most of its charge. 0: clusters have no times.
         slices: sampled slices of 200 ps, of 0 to 19 and ascending. The last one decides what is a hit.
     """
 
@@ -207,6 +209,7 @@ class ReadoutOptions:
     dead_modules: float = ranged(0.0, 0.0, 1.0)
     slow_pixels: float = ranged(0.0, 0.0, 1.0)
     slow_delay: float = ranged(200.0, 0.0, 4000.0, "ps")
+    time_resolution: float = ranged(0.0, 0.0, 1e6, "ps")
 
     def __post_init__(self) -> None:
         check_types("readout", self)

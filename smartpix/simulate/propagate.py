@@ -17,9 +17,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from smartpix.field_map import FieldMap, uniform_field
 from smartpix.geometry import Detector
-from smartpix.physics import PION_MASS
-from smartpix.simulate.field_map import FieldMap, uniform_field
+from smartpix.physics import ELECTRON_MASS, PION_MASS, PROTON_MASS
 from smartpix.simulate.knock_on import COLUMNS as ELECTRON_COLUMNS
 from smartpix.simulate.particles import Particles, together
 from smartpix.simulate.propagate_kernels import COLUMNS, follow
@@ -32,7 +32,7 @@ __all__ = ["MASSES", "masses", "propagate"]
 Floats = npt.NDArray[np.float64]
 
 MASSES = {
-    11: 0.51099895e-3, 13: 0.1056583755, 211: PION_MASS, 321: 0.493677, 2212: 0.93827209, 3112: 1.197449,
+    11: ELECTRON_MASS, 13: 0.1056583755, 211: PION_MASS, 321: 0.493677, 2212: PROTON_MASS, 3112: 1.197449,
     3222: 1.18937, 3312: 1.32171, 3334: 1.67245, 15: 1.77693, 411: 1.86966, 431: 1.96835, 521: 5.27941,
     1000010020: 1.875613,
 }  # fmt: skip

@@ -8,83 +8,23 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import njit
-from smartpix.physics import CURVATURE_PER_TESLA, SPEED_OF_LIGHT
+from smartpix.field_kernels import FIELD_STEP, along_helix, field_at
+from smartpix.physics import CURVATURE_PER_TESLA, ELECTRON_MASS, SPEED_OF_LIGHT
 from smartpix.scattering import theta2_behind
-from smartpix.simulate.energy_loss import BERYLLIUM, ELECTRON, SILICON, lost, normal, radiated
+from smartpix.simulate.energy_loss import BERYLLIUM, SILICON, lost, normal, radiated
 from smartpix.simulate.ionisation import uniform
 from smartpix.simulate.knock_on import knock_out
 from smartpix.simulate.surface_index import CELL, PIECE
 
-__all__ = ["COLUMNS", "along_helix", "field_at", "follow"]
+__all__ = ["COLUMNS", "follow"]
 
 BEYOND = 1e-6
 """mm that a particle is put behind a surface, so that it does not cross it again."""
 FLATTEST = 50.0
 """Longest path through a surface, in its thicknesses."""
-FIELD_STEP = 20.0
-"""mm: in a table of the field, longest piece with the field of its middle."""
 MOST_PIECES = 1_000_000
 COLUMNS = 12
 """Module, particle, order, point (3), momentum (3), beta, time, and whether it was seen."""
-
-
-@njit(cache=True)
-def along_helix(point: Any, direction: Any, b: Any, bend: float, s: float, to: Any, heading: Any) -> None:
-    """Point and direction after a path ``s`` (mm) in a uniform field.
-
-    Args:
-        b: (3,) direction of the field; bend: turning angle per mm about it.
-        to, heading: (3,) filled.
-    """
-    along = direction[0] * b[0] + direction[1] * b[1] + direction[2] * b[2]
-    cx = direction[1] * b[2] - direction[2] * b[1]
-    cy = direction[2] * b[0] - direction[0] * b[2]
-    cz = direction[0] * b[1] - direction[1] * b[0]
-    angle = bend * s
-    if abs(angle) < 1e-4:
-        sine, cosine = angle * (1 - angle * angle / 6), 1 - 0.5 * angle * angle
-        first, second = s * (1 - angle * angle / 6), 0.5 * s * angle * (1 - angle * angle / 12)
-    else:
-        sine, cosine = math.sin(angle), math.cos(angle)
-        half = math.sin(0.5 * angle)
-        first, second = sine / bend, 2 * half * half / bend
-    for k in range(3):
-        parallel = along * b[k]
-        across = direction[k] - parallel
-        turned = cx if k == 0 else (cy if k == 1 else cz)
-        to[k] = point[k] + parallel * s + across * first + turned * second
-        heading[k] = parallel + across * cosine + turned * sine
-
-
-@njit(cache=True)
-def field_at(table: Any, point: Any, field: Any) -> float:
-    """Field at a point, T; its direction is filled into ``field`` (3,).
-
-    Args:
-        table: (R, Z, 2) Br and Bz on a grid, and its axes as :class:`smartpix.simulate.field_map.FieldMap` has
-            them; of size (1, 1, 2) a uniform one along z.
-    """
-    values, axis = table
-    if values.shape[0] == 1:
-        field[0], field[1], field[2] = 0.0, 0.0, 1.0
-        return float(values[0, 0, 1])
-    r = math.sqrt(point[0] * point[0] + point[1] * point[1])
-    at_r = min(max((r - axis[0]) * axis[1], 0.0), values.shape[0] - 1.0)
-    at_z = min(max((point[2] - axis[2]) * axis[3], 0.0), values.shape[1] - 1.0)
-    i, j = min(int(at_r), values.shape[0] - 2), min(int(at_z), values.shape[1] - 2)
-    u, v = at_r - i, at_z - j
-    both = (
-        (1 - u) * (1 - v) * values[i, j] + u * (1 - v) * values[i + 1, j]
-        + (1 - u) * v * values[i, j + 1] + u * v * values[i + 1, j + 1]
-    )  # fmt: skip
-    radial, beam = both[0], both[1]
-    size = math.sqrt(radial * radial + beam * beam)
-    if size == 0:
-        field[0], field[1], field[2] = 0.0, 0.0, 1.0
-        return 0.0
-    outward = radial / (r * size) if r > 0 else 0.0
-    field[0], field[1], field[2] = outward * point[0], outward * point[1], beam / size
-    return float(size)
 
 
 @njit(cache=True)
@@ -276,7 +216,8 @@ def follow(
 
     Args:
         particles: (N, 9) point (mm), momentum (GeV), time (ns), charge, mass (GeV).
-        table: see :func:`field_at`; turns: after which a particle is dropped; least: GeV, below which it is.
+        table: see :func:`smartpix.field_kernels.field_at`; turns: after which a particle is dropped;
+            least: GeV, below which it is.
         effects: (3,) bool; knock_on: GeV, least kinetic energy of the electrons, 0: none.
         states: (N,) of the random numbers, for each particle its own.
     """
@@ -353,7 +294,7 @@ def follow(
                 for a in range(3):
                     electron[a] = point[a] + BEYOND * heading[a]
                     electron[3 + a] = kick[a]
-                electron[6], electron[7], electron[8], electron[9] = time, -1.0, ELECTRON, i
+                electron[6], electron[7], electron[8], electron[9] = time, -1.0, ELECTRON_MASS, i
                 n_electrons += 1
             behind = _behind(ahead, momentum, mass, thickness, matter, effects, state)
             if passive == -1:

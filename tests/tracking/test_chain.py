@@ -14,10 +14,11 @@ from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.options import GenerateOptions
+from tests.fields import even_table, write_table
 from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module
-from tracking.chain import STAGES, Chain
+from tracking.chain import FOLLOW, STAGES, Chain
 from tracking.finders.gnn.finder import SECOND_PASS
 from tracking.finders.gnn.options import DisplacedOptions
 from tracking.finders.options import BuildOptions
@@ -53,7 +54,7 @@ def test_an_event_goes_through_every_stage(files, chain):
     assert len(result.hits) == len(record["clusters"])
     assert len(result.scores) == len(result.edges) > 50
     assert len(result.helices.qop) == len(result.tracks) > 5
-    assert tuple(result.ms) == tuple(stage for stage in STAGES if stage != SECOND_PASS)
+    assert tuple(result.ms) == tuple(stage for stage in STAGES if stage not in (SECOND_PASS, FOLLOW))
     assert all(v >= 0 for v in result.ms.values())
     used = result.tracks.hits
     assert len(used) == len(set(used.tolist()))
@@ -125,7 +126,7 @@ def test_totals_are_sums_over_events(files, chain):
     summary = totals.summary()
     assert summary["track_efficiency"] == totals.n_found / totals.n_findable
     assert summary["reduction"] == totals.n_window / totals.n_edges
-    stages = [summary["ms_per_event"][stage] for stage in STAGES if stage != SECOND_PASS]
+    stages = [summary["ms_per_event"][stage] for stage in STAGES if stage not in (SECOND_PASS, FOLLOW)]
     assert summary["ms_per_event"]["total"] == pytest.approx(sum(stages))
 
 
@@ -331,11 +332,28 @@ def test_that_networks_do_not_fit_is_a_warning_where_clusters_would_be_split(fil
     assert not any("split" in line for line in told)
 
 
-def test_a_table_of_the_field_that_search_and_fit_do_not_take_is_a_warning(files, options):
+def test_a_table_of_the_field_that_the_file_does_not_hold_is_a_warning(files, options):
     header = open_events(files["first"]).header
     made_by = {**header.made_by, "options": {"transport": {"field_map": "b.txt"}}}
     in_table = dataclasses.replace(header, made_by=made_by)
-    for file_header, n in ((header, 0), (in_table, 1)):
+    table = even_table(header.field)
+    for file_header, n in ((header, 0), (in_table, 1), (dataclasses.replace(in_table, field_map=table), 0)):
         ignoring = dataclasses.replace(options, conditions="ignore")
         told = Chain.for_header(file_header, ignoring, lambda line: None).warnings
         assert sum("a table of the field" in line for line in told) == n
+
+
+def test_the_chain_follows_a_table_of_the_field(files, options, tmp_path):
+    file = open_events(files["first"])
+    write_table(even_table(file.header.field), tmp_path / "even.txt")
+    ((_, records),) = iterate(files["first"], step=1, stop=1)
+    results = [
+        Chain.for_header(file.header, chosen, lambda line: None).event(0, records["clusters"][0])
+        for chosen in (options, dataclasses.replace(options, field_map=str(tmp_path / "even.txt")))
+    ]
+    one, other = results
+    assert np.array_equal(one.tracks.hits, other.tracks.hits)
+    np.testing.assert_allclose(other.helices.qop, one.helices.qop, rtol=1e-6)
+    write_table(even_table(0.5 * file.header.field), tmp_path / "half.txt")
+    with pytest.raises(InputError, match="at the origin and the events"):
+        Chain.for_header(file.header, dataclasses.replace(options, field_map=str(tmp_path / "half.txt")))

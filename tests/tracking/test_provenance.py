@@ -10,7 +10,10 @@ import pytest
 import uproot
 
 from smartpix.shipped import data_path
+from tests.seeding import toys
 from tests.tracking.show.pages import data_of
+from tracking.finders.gnn.network import network_name
+from tracking.finders.options import DeadOptions
 from tracking.options import RunOptions
 from tracking.provenance import chain_provenance, sums_of_weights
 from tracking.runs.driver import run
@@ -63,7 +66,25 @@ def test_a_record_has_the_weights_of_all_sections():
             elif value in shipped:
                 yield f"{above}{name}"
 
-    assert set(naming(asdict(RunOptions()))) == set(sums_of_weights(RunOptions()))
+    assert {*naming(asdict(RunOptions())), OVER_DEAD} == set(sums_of_weights(RunOptions()))
+
+
+OVER_DEAD = "gnn over dead modules"
+
+
+def test_a_record_has_the_network_that_takes_over_where_modules_are_dead():
+    taken = network_name("gnn", "cone", toys.detector().with_dead([1]))
+    path = data_path("weights") / f"{taken}.safetensors"
+    sums = sums_of_weights(RunOptions())
+    assert sums[OVER_DEAD] == [sha256(path), sha256(path.with_suffix(".json"))]
+    assert sums[OVER_DEAD] != sums["gnn"]
+    others = (
+        {"graph": "window", "gnn": "gnn-window"},
+        {"dead": DeadOptions(source="none")},
+        {"gnn": "gnn-window"},
+    )
+    for options in others:
+        assert OVER_DEAD not in sums_of_weights(RunOptions(**options))
 
 
 def test_every_result_of_a_run_has_the_record_or_its_checksum_beside_it(files, options, tmp_path):

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.calibration import displaced
+from smartpix.dead_modules import without_modules
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 
-__all__ = ["DEAD_SEED", "alive_modules", "believed_header", "targets_in", "without_modules"]
+__all__ = ["DEAD_SEED", "alive_modules", "believed_header", "targets_in", "without_dead"]
 
 DEAD_SEED = 9402
 """Of which modules are dead: whatever the events."""
@@ -27,15 +28,13 @@ def alive_modules(n_modules: int, share: float) -> npt.NDArray[np.bool_]:
     return np.asarray(np.random.default_rng(DEAD_SEED).random(n_modules) >= share)
 
 
-def without_modules(records: ak.Array, n_modules: int, share: float) -> ak.Array:
+def without_dead(records: ak.Array, n_modules: int, share: float) -> ak.Array:
     """Events without the clusters of some modules."""
     if not share:
         return records
-    alive = alive_modules(n_modules, share)
-    clusters = records["clusters"]
-    module = ak.flatten(clusters["module_index"])
-    kept = ak.unflatten(alive[ak.to_numpy(module)], ak.num(clusters["module_index"]))
-    return ak.with_field(records, clusters[kept], "clusters")
+    dead = np.flatnonzero(~alive_modules(n_modules, share))
+    clusters = [without_modules(of_event, dead) for of_event in records["clusters"]]
+    return ak.with_field(records, ak.concatenate([one[np.newaxis] for one in clusters]), "clusters")
 
 
 def targets_in(targets: Floats, module: npt.NDArray[np.int32], true: Detector, believed: Detector) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,18 @@ import numpy as np
 
 from smartpix.io.events import iterate
 from smartpix.schema import InputError, check_ranges, check_types, ranged
-from tracking.chain import WINDOW, Chain, EventResult
+from tracking.bench.following import FollowedTracks, following_of, following_summary
+from tracking.chain import WINDOW, Chain
 from tracking.fit.helix_match import HelixScore, match_helices
 from tracking.fit.options import HelixMatchOptions
-from tracking.metrics import EventTruth, particles_of, score_tracks, truth_of_hits
+from tracking.metrics import EventTruth, TrackScore, particles_of, score_tracks, truth_of_hits
 from tracking.options import RunOptions
 from tracking.show.numbers import share
 
 __all__ = ["BenchHelixOptions", "bench_helix", "helix_table"]
+
+
+FOLLOWED = replace(WINDOW, fit=replace(WINDOW.fit, follow="strips"))
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,12 @@ class BenchHelixOptions:
     Attributes:
         events: largest number of events of all files together.
         match: which tracks are whose.
-        run: options of the chain.
+        run: options of the chain; tracks are followed into strips, and matched by their pixels.
     """
 
     events: int = ranged(4, 1, 100_000)
     match: HelixMatchOptions = field(default_factory=HelixMatchOptions)
-    run: RunOptions = WINDOW
+    run: RunOptions = FOLLOWED
 
     def __post_init__(self) -> None:
         check_types("bench helix", self)
@@ -47,7 +51,9 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         ``n_events``, ``n_hits``, ``n_tracks``, ``n_findable``, ``efficiency`` and ``unmatched_rate`` by helix,
         ``ms_per_event``; ``truth`` where all files have it: efficiency and fakes by truth, and ``same``: the
         share of tracks that both match to the same particle or to none, of those that truth matches to an
-        accepted one, and of findable particles in both senses among those in one.
+        accepted one, and of findable particles in both senses among those in one. ``followed`` where tracks were
+        followed into strips (:func:`tracking.bench.following.following_summary`); where the files have truth, tracks
+        are then those that truth matches.
 
     Raises:
         InputError: no events, or events without particles.
@@ -56,6 +62,7 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         ("n_events", "n_hits", "n_tracks", "n_findable", "n_found", "n_unmatched", "ms"), 0
     )
     truths: list[dict[str, float]] = []
+    followed: list[FollowedTracks] = []
     chain: Chain | None = None
     path: Path | None = None
     for opened, events in iterate(list(files), step=1, stop=options.events):
@@ -77,8 +84,15 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
         totals["n_found"] += int(np.sum(score.found & score.findable))
         totals["n_unmatched"] += int(np.sum(score.particle < 0))
         totals["ms"] += sum(result.ms.values())
+        matched = score.particle
         if opened.has_truth:
-            truths.append(_agreement(truth_of_hits(events[0], result.hits, frame), result, score))
+            truth = truth_of_hits(events[0], result.hits, frame)
+            by_truth = score_tracks(truth, result.tracks)
+            truths.append(_agreement(truth, by_truth, score))
+            matched = by_truth.particle
+        clusters = events[0]["clusters"] if opened.has_truth else None
+        of_event = following_of(result, particles, matched, clusters)
+        followed += [of_event] if of_event is not None else []
     if not totals["n_events"]:
         raise InputError(f"{files[0]}: has no events")
     done: dict[str, Any] = {
@@ -89,19 +103,19 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
     done["ms_per_event"] = totals["ms"] / totals["n_events"]
     if len(truths) == totals["n_events"]:
         done["truth"] = _summed(truths)
+    if followed:
+        done["followed"] = following_summary(followed)
     return done | {"options": asdict(options.match)}
 
 
-def _agreement(truth: EventTruth, result: EventResult, score: HelixScore) -> dict[str, float]:
+def _agreement(truth: EventTruth, by_truth: TrackScore, score: HelixScore) -> dict[str, float]:
     """Numbers of one event by truth, and of what both ways agree on."""
-    tracks = result.tracks.rows()
-    by_truth = score_tracks(truth, tracks)
     of_accepted = (by_truth.particle >= 0) & truth.accepted[by_truth.particle]
     same = by_truth.particle == score.particle
     both, either = truth.findable & score.findable, truth.findable | score.findable
     return {
         "n_findable": int(truth.findable.sum()), "n_found": int(np.sum(truth.findable & by_truth.found)),
-        "n_fakes": int(np.sum(by_truth.particle < 0)), "n_tracks": len(tracks), "n_same": int(same.sum()),
+        "n_fakes": int(np.sum(by_truth.particle < 0)), "n_tracks": len(same), "n_same": int(same.sum()),
         "n_accepted": int(of_accepted.sum()), "n_same_accepted": int(np.sum(same & of_accepted)),
         "n_both": int(both.sum()), "n_either": int(either.sum()),
     }  # fmt: skip
@@ -128,7 +142,23 @@ def helix_table(result: dict[str, Any]) -> str:
     names = ("n_events", "n_hits", "n_tracks", "n_findable", "efficiency", "unmatched_rate", "ms_per_event")
     lines = [f"{name:28s} {_shown(name, result)}" for name in names]
     lines += [f"{'truth: ' + name:28s} {_shown(name, result['truth'])}" for name in result.get("truth", {})]
+    if "followed" in result:
+        lines += _followed_lines(result["followed"])
     return "\n".join(lines)
+
+
+def _followed_lines(followed: dict[str, Any]) -> list[str]:
+    names = [name for name in ("strip_hits_per_track", "right", "found") if name in followed]
+    lines = [f"{'strips: ' + name:28s} {_shown(name, followed)}" for name in names]
+    for row in followed["pt"]:
+        where = (
+            f"abs(eta) {row['eta'][0]:g}-{row['eta'][1]:g}, pT {row['pt_GeV'][0]:g}-{row['pt_GeV'][1]:g} GeV"
+        )
+        widths = " -> ".join(
+            f"{row[k]['half_width']:.4f} (median {row[k]['median']:+.4f})" for k in ("before", "after")
+        )
+        lines.append(f"{where}: half width of pT {widths}")
+    return lines
 
 
 def _shown(name: str, numbers: Mapping[str, Any]) -> str:

@@ -29,6 +29,7 @@ from tracking.bench.events import Event, records_with_truth, simulated_with
 from tracking.bench.judgement import judge, rates, resolutions
 from tracking.bench.systematics_acts import acts_judged
 from tracking.bench.systematics_effects import EFFECTS, NOMINAL, simulation_of
+from tracking.bench.systematics_lost import of_what_is_lost, regained
 from tracking.bench.systematics_options import SystematicsOptions
 from tracking.calibration.find import find_calibration, reference_offsets
 from tracking.calibration.offsets import Offsets
@@ -38,14 +39,12 @@ from tracking.fit.resolution import RESOLUTIONS
 from tracking.metrics import score_edges, truth_of_hits
 from tracking.options import RunOptions
 
-__all__ = ["JUDGED", "judged", "regained", "systematics_study"]
+__all__ = ["JUDGED", "judged", "systematics_study"]
 
 Floats = npt.NDArray[np.float64]
 
 JUDGED = ("edge_efficiency", "reduction", "track_efficiency", "fake_rate")
 """What is judged before and after."""
-FEWEST_LOST = 5
-"""Edges or particles: of fewer that are lost, no share that is regained is told."""
 
 
 def systematics_study(
@@ -113,7 +112,10 @@ def systematics_study(
             )
             for key in JUDGED:
                 found[key]["regained"] = regained(key, nominal, found)
-            result["effects"].setdefault(name, {})[f"{size:g}"] = found
+            found["lost"] = of_what_is_lost(nominal, found)
+            result["effects"].setdefault(name, {})[f"{size:g}"] = {
+                k: v for k, v in found.items() if k != "counts"
+            }
             report(_line(f"{name} {size:g}", found))
             keep(result)
     return json.loads(json.dumps(result))  # type: ignore[no-any-return]
@@ -204,17 +206,6 @@ def _pulls(
     rows = np.flatnonzero(shows[hits.cluster] & (hits.n_parts == 1) & ~hits.estimate.flagged)
     there = targets_in(targets[hits.cluster[rows]], hits.module[rows], true, chain.header.detector)
     return (hits.estimate.mean[rows] - there) / hits.estimate.sigma()[rows], rows
-
-
-def regained(key: str, nominal: Mapping[str, Any], found: Mapping[str, Any]) -> float | None:
-    """Share of what an effect costs that calibration regains; None where it costs too little to tell."""
-    best, before, after = nominal[key]["before"], found[key]["before"], found[key]["after"]
-    if key == "reduction":
-        return None if best / before < 1.02 else float((after - before) / (best - before))
-    if key == "fake_rate":
-        return None
-    n = found["counts"]["before"]["edges" if key == "edge_efficiency" else "tracks"]
-    return None if (best - before) * n < FEWEST_LOST else float((after - before) / (best - before))
 
 
 def _line(name: str, found: Mapping[str, Any]) -> str:

@@ -27,8 +27,8 @@ def judged_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
     nominal = result[NOMINAL]
     if isinstance(nominal, list):
         for sample, found in zip(result["samples"], nominal, strict=True):
-            pileup = sample["pileup"]
-            yield f"{NOMINAL}, {'files' if pileup is None else f'pile-up {pileup}'}", found
+            where = "files" if sample["pileup"] is None else f"pile-up {sample['pileup']}"
+            yield f"{NOMINAL}, {where}, {sample['calibrate_events']} + {sample['events']} events", found
     else:
         yield NOMINAL, nominal
     for name, sizes in result["effects"].items():

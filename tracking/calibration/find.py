@@ -21,10 +21,11 @@ from smartpix.io.events import Header, iterate, open_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from tracking.beam_spot import chain_of_file
-from tracking.calibration.align import Alignment, find_alignment
+from tracking.calibration.align import FEW_SAMPLES, Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
-from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, seen
+from tracking.calibration.response import Response, response
+from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen
 from tracking.chain import Chain
 from tracking.finders.options import DeadOptions
 from tracking.fit.options import BeamOptions
@@ -149,7 +150,8 @@ def find_calibration(
     """The calibration of some events.
 
     Each pass runs the chain with what those before found, fits the tracks, moves the modules to where chi2 is
-    least, and compares the estimates with the tracks.
+    least, and compares the estimates with the tracks. In the first pass, hits have the errors of modules that may be
+    anywhere, so that a few wrong ones do not move these; in the others their own alone.
 
     Args:
         chain: without a calibration.
@@ -168,6 +170,8 @@ def find_calibration(
     for number in range(1, options.passes + 1):
         there = replace(chain, header=base.calibrated(current))
         events = _tracks(there, records, options)
+        if found is not None:
+            events = [replace(e, hits=measured_alone(e.hits, current)) for e in events]
         n_tracks, n_hits = sum(len(e.tracks) for e in events), sum(len(e.hits) for e in events)
         if n_tracks < MIN_TRACKS:
             raise InputError(
@@ -176,11 +180,19 @@ def find_calibration(
             )
         motion = np.concatenate([current.shift, current.rotation], axis=1)
         if not options.keep_modules:
-            found = find_alignment(_look(events, base, chain.options), base.detector, options, found)
+            # The errors of those before the last only widen the search: few samples tell them.
+            of_pass = options if number == options.passes else replace(options, samples=FEW_SAMPLES)
+            found = find_alignment(
+                _look(events, base, chain.options),
+                _respond(events, base, chain.options),
+                base.detector,
+                of_pass,
+                found,
+            )
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
-        current = _improved(current, motion, found, of_tracks, reference, base.detector)
+        current = _improved(current, motion, found, of_tracks, reference, base.detector, number == 1)
         result = FoundCalibration(current, found, of_tracks, reference, len(records), n_tracks, n_hits)
         report(
             f"pass {number} of {options.passes}: {n_tracks} tracks, charge scale {current.charge_scale:.4f}, "
@@ -200,6 +212,16 @@ def _look(events: Sequence[EventTracks], base: Header, run: RunOptions) -> Calla
     return look
 
 
+def _respond(events: Sequence[EventTracks], base: Header, run: RunOptions) -> Callable[[Floats], Response]:
+    """How chi2 of some events' tracks answers with modules moved by (M, 6)."""
+
+    def respond(motion: Floats) -> Response:
+        detector = displaced(base.detector, motion[:, :3], motion[:, 3:])
+        return response(events, detector, base.field, run.fit, run.threads)
+
+    return respond
+
+
 def _tracks(chain: Chain, records: Sequence[ak.Record], options: CalibrateOptions) -> list[EventTracks]:
     events = []
     for record in records:
@@ -212,9 +234,13 @@ def _tracks(chain: Chain, records: Sequence[ak.Record], options: CalibrateOption
 
 def _improved(
     current: Calibration, motion: Floats, found: Alignment | None, of_tracks: Offsets, reference: Offsets | None,
-    detector: Detector,
+    detector: Detector, first: bool,
 ) -> Calibration:  # fmt: skip
-    """A calibration with what one more pass found."""
+    """A calibration with what one more pass found.
+
+    Args:
+        first: hits had the errors of the modules' places.
+    """
     wanted_bias = np.zeros_like(of_tracks.bias) if reference is None else reference.bias
     wanted_scale = np.ones_like(of_tracks.scale) if reference is None else reference.scale
     wanted_excess = np.zeros_like(of_tracks.excess) if reference is None else reference.excess
@@ -231,7 +257,9 @@ def _improved(
     error = current.position_error
     if found is not None:
         # Tracks that aligned the modules have smaller residuals than others: these can only add to the errors.
-        told = _by_layer(error**2, layer) + of_tracks.excess - wanted_excess
+        told = of_tracks.excess - wanted_excess
+        if first:
+            told += _by_layer(error**2, layer)
         more = np.maximum(told - _by_layer(found.error**2, layer), 0.0)
         error = np.sqrt(found.error**2 + more[layer])
     return replace(

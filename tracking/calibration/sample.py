@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.hits import Hits
+from smartpix.calibration import Calibration
 from smartpix.geometry import Detector
-from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.helix import curvatures, half_turns
 from tracking.calibration.options import CalibrateOptions
 from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
-__all__ = ["EventTracks", "Seen", "chosen_tracks", "placed", "seen", "slopes_on_modules"]
+__all__ = ["EventTracks", "Seen", "chosen_tracks", "measured_alone", "placed", "seen", "slopes_on_modules"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -48,6 +49,7 @@ class Seen:
         residual: (K, 2) measured less fitted x and y, mm, the hit in the fit; weight: (K, 2, 2) inverse covariance
             of the measurement.
         variance: (K, 2) of the residuals; 0 where the fit could not do without the hit.
+        track: (K,) numbers of the tracks, of all events.
         chi2: of all tracks.
     """
 
@@ -57,6 +59,7 @@ class Seen:
     residual: Floats
     weight: Floats
     variance: Floats
+    track: npt.NDArray[np.int64]
     chi2: float
 
 
@@ -90,6 +93,19 @@ def chosen_tracks(
     )  # fmt: skip
 
 
+def measured_alone(hits: Hits, calibration: Calibration) -> Hits:
+    """The same hits with the errors of their clusters alone, less those that a calibration gave to the places of their
+    modules: a module's error is the same for all of its hits, and what alignment is to find.
+    """
+    if not np.any(calibration.position_error):
+        return hits
+    factor = hits.estimate.cholesky
+    covariance = factor @ factor.swapaxes(1, 2)
+    covariance[:, [0, 1], [0, 1]] -= calibration.position_error[hits.module] ** 2
+    alone = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
+    return replace(hits, estimate=replace(hits.estimate, cholesky=alone))
+
+
 def placed(hits: Hits, detector: Detector) -> Hits:
     """The same hits where a detector has their modules."""
     position = detector.to_global(hits.module, hits.estimate.mean[:, :2])
@@ -106,6 +122,7 @@ def seen(
     """
     options = replace(options, outlier_chi2=np.inf, angles=False)
     parts: list[Seen] = []
+    n_tracks = 0
     for event in events:
         hits = placed(event.hits, detector)
         helices = fit_tracks(hits, event.tracks, detector, field, options, threads)
@@ -117,10 +134,12 @@ def seen(
             Seen(
                 hits.module, slopes_on_modules(helices, event.tracks, hits, field), hits.estimate.mean[:, :2] - residual,
                 residual * used, np.asarray(np.linalg.inv(factor @ factor.swapaxes(1, 2)), dtype=np.float64),
-                sigma**2 * used, float(helices.chi2.sum()),
+                sigma**2 * used, n_tracks + np.repeat(np.arange(len(event.tracks)), np.diff(event.tracks.start)),
+                float(helices.chi2.sum()),
             )
         )  # fmt: skip
-    names = ("module", "cot", "place", "residual", "weight", "variance")
+        n_tracks += len(event.tracks)
+    names = ("module", "cot", "place", "residual", "weight", "variance", "track")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Seen(**joined, chi2=sum(part.chi2 for part in parts))
 
@@ -135,10 +154,7 @@ def slopes_on_modules(helices: Parameters, tracks: Tracks, hits: Hits, field: fl
     phi, d0, sine = helices.phi[owner], helices.d0[owner], np.sin(helices.theta[owner])
     position = hits.position[tracks.hits]
     chord = np.hypot(position[:, 0] + d0 * np.sin(phi), position[:, 1] - d0 * np.cos(phi))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        curvature = CURVATURE_PER_TESLA * field * helices.qop[owner] / sine
-    # A positive charge turns clockwise in a field along z.
-    turned = phi - 2 * np.arcsin(np.clip(curvature * chord / 2, -1.0, 1.0))
+    turned = phi + 2 * half_turns(curvatures(helices.qop[owner], field, sine), chord)
     direction = np.stack([sine * np.cos(turned), sine * np.sin(turned), np.cos(helices.theta[owner])], axis=1)
     local = np.einsum("kij,kj->ki", hits.axes[tracks.hits].reshape(-1, 3, 3), direction)
     steep = np.where(np.abs(local[:, 2]) < 1e-3, 1e-3, local[:, 2])

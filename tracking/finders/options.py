@@ -22,6 +22,9 @@ class BuildOptions:
             another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
         hole_hits: fewest clusters, on distinct layers, of a track that would have another one, were a module not
             known to be dead.
+        radiated_pt: transverse momentum in GeV down to which the path of a particle that radiated is followed
+            beyond three clusters (:mod:`tracking.finders.radiation`); 0: none is followed.
+        radiated_quantile: share of true clusters behind the loss that the test of place and slopes keeps.
         overlap_distance: largest distance in mm between two clusters of a track on one layer, where
             modules overlap.
         overlap_score: score above which an edge ties such a second cluster to another cluster of the
@@ -35,12 +38,16 @@ class BuildOptions:
     min_hits: int = ranged(4, 3, 100)
     share_score: float = ranged(0.2, 0.0, 1.0)
     hole_hits: int = ranged(3, 3, 100)
+    radiated_pt: float = ranged(0.0, 0.0, 1e3, "GeV")
+    radiated_quantile: float = 0.999
     overlap_distance: float = ranged(10.0, 0.0, 1000.0, "mm")
     overlap_score: float = ranged(0.5, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_types("build", self)
-        check("build", "min_score", self.min_score, 0 < self.min_score < 1, "between 0 and 1")
+        for name in ("min_score", "radiated_quantile"):
+            value = getattr(self, name)
+            check("build", name, value, 0 < value < 1, "between 0 and 1")
         check_ranges("build", self)
 
 

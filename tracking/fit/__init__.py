@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from smartpix.lazy import public_names
 
 if TYPE_CHECKING:
+    from tracking.fit.follow import Followed, follow_tracks
     from tracking.fit.helix_match import HelixScore, match_helices
     from tracking.fit.options import FitOptions, HelixMatchOptions, VertexOptions
     from tracking.fit.resolution import TrackResiduals, track_residuals, true_parameters
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FitOptions",
+    "Followed",
     "Helices",
     "HelixMatchOptions",
     "HelixScore",
@@ -21,6 +23,7 @@ __all__ = [
     "Vertices",
     "find_vertices",
     "fit_tracks",
+    "follow_tracks",
     "lesser_vertices",
     "match_helices",
     "score_vertices",
@@ -31,6 +34,7 @@ __all__ = [
 
 __getattr__ = public_names(
     __name__,
+    follow="Followed follow_tracks",
     helix_match="HelixScore match_helices",
     options="FitOptions HelixMatchOptions VertexOptions",
     resolution="TrackResiduals track_residuals true_parameters",

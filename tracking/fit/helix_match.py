@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from seeding.hits import Hits
 from smartpix.compiled import njit
-from smartpix.physics import CURVATURE_PER_TESLA, HIGHLAND, PION_MASS
+from smartpix.helix import curvatures
+from smartpix.physics import HIGHLAND, PION_MASS
 from tracking.fit.helix import advance, path_on_circle
 from tracking.fit.options import HelixMatchOptions
 from tracking.metrics import Particles
@@ -102,7 +103,7 @@ def _helices(particles: Particles, field: float) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = [
             *particles.vertex.T, *(particles.momentum[:, :2] / pt[:, None]).T, pt / p,
-            particles.momentum[:, 2] / p, -particles.charge * field * CURVATURE_PER_TESLA / p,
+            particles.momentum[:, 2] / p, curvatures(particles.charge, field, p),
         ]  # fmt: skip
     return np.stack(columns, axis=1)
 

@@ -15,7 +15,6 @@ import math
 from typing import Any
 
 from smartpix.compiled import FAST, njit
-from smartpix.physics import PION_MASS
 from smartpix.scattering import theta2_behind
 from tracking.fit.curvilinear import (
     at_axis,
@@ -33,22 +32,25 @@ from tracking.fit.curvilinear import (
     updated_by_pair,
 )
 from tracking.fit.helix import advance, axis, closest_approach, crossing, dot
-from tracking.fit.material import below, scattering
+from tracking.fit.losses import TAILS, lost_in, shares_lost
+from tracking.fit.material import below, scattering, thickness
 from tracking.fit.smoother import USED, keep_pair, keep_place, keep_step
 
-__all__ = ["FAR", "Q_PRIOR", "filtered"]
+__all__ = ["FAR", "Q_PRIOR", "behind", "factor", "filtered", "prior"]
 
 MAX_Q, MAX_SLOPE, FAR = 100.0, 1e4, 1e5
 """1/GeV, 1, mm: states beyond have left all that can be fitted."""
 POSITION_PRIOR, SLOPE_PRIOR, Q_PRIOR = 1e4, 0.3, 10.0
 """Widths of the first state: in sigmas of its hit, in rad, in 1/GeV. Wider ones cost digits."""
 MIN_SIGMA = 1e-9
+LEAST = 1e-30
+"""Probability of a loss where there is no material."""
 NOWHERE = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """Of no module yet."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
+def prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
     """Covariance on the outermost hit's module; free: 1 where there is a field, else 0.
 
     The hits made the start. Its covariance is a prior that says nothing, or they would count twice.
@@ -64,7 +66,7 @@ def _prior(cholesky: Any, seen: Any, turn: float, free: float) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _factor(cholesky: Any, seen: Any) -> Any:
+def factor(cholesky: Any, seen: Any) -> Any:
     """A hit's Cholesky factor along N and V: 00, 01, 10, 11."""
     x, xy, y = max(abs(cholesky[0]), MIN_SIGMA), cholesky[1], max(abs(cholesky[2]), MIN_SIGMA)
     xn, yn, xv, yv = seen[0], seen[1], seen[2], seen[3]
@@ -101,13 +103,21 @@ def _second_pair(angles: Any, cholesky: Any, seen: Any, turn: float, off: Any) -
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
-def _behind(p: Any, theta2: float) -> Any:
+def behind(p: Any, theta2: float) -> Any:
     """A covariance behind a module, on the way in: the angle that its own material gave comes after its
     position. A module is thin, so that its kick moves no point in it.
     """
     return (
         p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9] + theta2, p[10], p[11], p[12] + theta2, p[13],
         p[14],
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def _spread(p: Any, variance: float) -> Any:
+    """A covariance with more variance of q."""
+    return (
+        p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7], p[8], p[9], p[10], p[11], p[12], p[13], p[14] + variance
     )  # fmt: skip
 
 
@@ -145,7 +155,8 @@ def _on_fitted(place: Any, x: Any, seen: Any, helix: Any, strength: float) -> An
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def filtered(
     n: int, order: Any, path: Any, first: int, hits: Any, angles: Any, status: Any, helix: Any, cylinders: Any,
-    disks: Any, sensor: float, strength: float, momentum: float, kept: Any, to_keep: bool,
+    disks: Any, sensor: float, strength: float, momentum: float, mass: float, losing: bool, radiates: int, tail: int,
+    kept: Any, to_keep: bool,
 ) -> Any:  # fmt: skip
     """Filter a track from its outermost hit to the z axis.
 
@@ -155,25 +166,30 @@ def filtered(
         helix: that all is linear about.
         cylinders, disks: see :func:`tracking.fit.material.scattering`; sensor: radiation lengths of a module.
         strength: curvature of 1 GeV, signed, 1/mm; 0 without field, where momentum (GeV) is what scatters.
+        mass: of the particle, GeV; losing: whether it loses energy, see :mod:`tracking.fit.losses`.
+        radiates: place in the order just outside of which it radiated, by ``tail`` of
+            :data:`tracking.fit.losses.TAILS`; -1: nowhere.
         kept: (M, N_KEPT) filled for the smoother if ``to_keep``.
 
     Returns:
         chi2; parameters and covariance at the axis; the place at which it failed: -1 if it did not, n at
-        the axis.
+        the axis; and the logarithm of the hits' probability, but for what all ways to radiate share.
     """
     start, t, sine, cosine, w = helix
     q = w / strength if strength != 0 else 1 / momentum
-    # 1 / (beta p)^2 and beta^2, of the start's momentum: a pion.
+    # 1 / (beta p)^2 and beta^2, of the start's momentum.
     # Not of the state on its way: after two or three hits that may be anything, since its prior is wide.
-    inverse = 1 + (q * PION_MASS) ** 2
+    inverse = 1 + (q * mass) ** 2
     momentum2, beta2 = q * q * inverse, 1 / inverse
     turn = w * sine
-    chi2 = s = radius = 0.0
+    chi2 = s = radius = spread = log_prior = 0.0
     in_cylinders = in_disks = 0
     x, p = (0.0, 0.0, 0.0, 0.0, 0.0), from_module((0.0, 0.0, 0.0, 0.0), 0.0, NOWHERE, 0.0)
     r, seen, out = start, NOWHERE, (0.0, 0.0, 0.0, 0.0, 0.0)
     if not abs(q) < MAX_Q and strength != 0:
-        return chi2, out, p, 0
+        return chi2, out, p, 0, 0.0
+    losing = losing and strength != 0 and q != 0
+    rates = shares_lost(abs(q), mass) if losing else (0.0, 0.0)
     for i in range(n + 1):
         before, far, far_radius, far_cylinders, far_disks = s, r, radius, in_cylinders, in_disks
         if i < n:
@@ -183,7 +199,7 @@ def filtered(
             s, r, t, reached = crossing(helix, path[k - first], center, normal)
             # After half a turn the track comes back: that crossing is another one.
             if not (reached and abs(w * (s - before)) < math.pi):
-                return chi2, out, p, i
+                return chi2, out, p, i, 0.0
             seen = sight(ex, ey, normal, t, sine, cosine)
             along = (seen[6], seen[7], seen[8])
         else:
@@ -192,12 +208,15 @@ def filtered(
                 (center, ex, ey, normal), x, seen, (r, t, sine, cosine, w), strength
             )
             if not good:
-                return chi2, out, p, n - 1
+                return chi2, out, p, n - 1, 0.0
             far, _, sine, cosine, w = helix
             if not sine > 1e-6:
-                return chi2, out, p, n
+                return chi2, out, p, n, 0.0
             p = other_helix(p, seen, turn, then, w * sine)
-            p = _behind(p, theta2_behind(sensor / abs(then[8]), momentum2, beta2))
+            p = behind(p, theta2_behind(sensor / abs(then[8]), momentum2, beta2))
+            if losing:
+                w -= w * lost_in((sensor / abs(then[8]), 0.0), rates)
+                helix = (helix[0], helix[1], sine, cosine, w)
             turn, before, far_radius = w * sine, 0.0, math.sqrt(far[0] * far[0] + far[1] * far[1])
             far_cylinders, far_disks = (
                 below(cylinders, far_radius, in_cylinders),
@@ -225,8 +244,27 @@ def filtered(
                     sums, disks, in_disks, far_disks, (r[2], far[2]), (radius, far_radius), chord, momentum2, beta2
                 )  # fmt: skip
                 p = kicked(p, sums, dot(normal, way), along, turn)
+                if losing:
+                    # Supports are just outside of their modules, so that it is lost where the way ends.
+                    matter = (0.0, 0.0)
+                    matter = thickness(
+                        matter, cylinders, in_cylinders, far_cylinders, (radius, far_radius), (r[2], far[2]), chord
+                    )  # fmt: skip
+                    matter = thickness(
+                        matter, disks, in_disks, far_disks, (r[2], far[2]), (radius, far_radius), chord
+                    )  # fmt: skip
+                    share = lost_in(matter, rates)
+                    if i == radiates:
+                        probability, mean, variance = TAILS[tail]
+                        log_prior = math.log(max(probability * (matter[0] + matter[1]), LEAST))
+                        share += mean
+                        p = _spread(p, q * q * variance)
+                    if i < n:
+                        x = (x[0], x[1], x[2], x[3], x[4] + q * share)
+                    else:
+                        w -= w * share
         else:
-            p = _prior(cholesky, seen, turn, 1.0 if strength != 0 else 0.0)
+            p = prior(cholesky, seen, turn, 1.0 if strength != 0 else 0.0)
         if i == n:
             break
         off = (center[0] - r[0], center[1] - r[1], center[2] - r[2])
@@ -236,11 +274,13 @@ def filtered(
         if to_keep:
             keep_place(kept, i, x, p, measured, seen)
         if status[k] == USED:
-            a, b, c, d = _factor(cholesky, seen)
+            a, b, c, d = factor(cholesky, seen)
             x, p, gain, u, inverse_noise, more = updated(
                 x, p, measured, (a * a + b * b, a * c + b * d, c * c + d * d)
             )
             chi2 += more
+            if tail >= 0:
+                spread -= math.log(inverse_noise[0] * inverse_noise[2] - inverse_noise[1] ** 2)
             if to_keep:
                 of_place = ((1.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0))
                 keep_pair(kept, i, 0, of_place, gain, u, inverse_noise, (a, b, c, d))
@@ -259,6 +299,9 @@ def filtered(
                 if to_keep:
                     keep_pair(kept, i, 1, pair, gain, u, inverse_noise, (a, 0.0, b, c))
         if i + 1 < n:
-            p = _behind(p, theta2_behind(sensor / abs(seen[8]), momentum2, beta2))
+            p = behind(p, theta2_behind(sensor / abs(seen[8]), momentum2, beta2))
+            if losing:
+                share = lost_in((sensor / abs(seen[8]), 0.0), rates)
+                x = (x[0], x[1], x[2], x[3], x[4] + q * share)
     out, p, good = at_axis(p, (r, t, sine, cosine, w), strength)
-    return chi2, out, p, -1 if good else n
+    return chi2, out, p, -1 if good else n, log_prior - 0.5 * (chi2 + spread)

@@ -9,10 +9,12 @@ import numpy as np
 
 from smartpix.compiled import FAST, njit
 from tracking.fit.kalman import FAR, Q_PRIOR, filtered
+from tracking.fit.losses import LIGHT, TAILS
+from tracking.fit.mixture import N_SUMS, add, joined
 from tracking.fit.smoother import N_KEPT, OUTLIER, UNUSABLE, USED, smooth
 from tracking.fit.start import start_circle, start_line
 
-__all__ = ["LOST", "OUTLIER", "UNUSABLE", "USED", "fit_part", "gathered"]
+__all__ = ["LOST", "OUTLIER", "UNUSABLE", "USED", "fit_each", "fit_part", "gathered"]
 
 LOST = (1e3, 1e3, math.pi, math.pi, Q_PRIOR)
 """Widths of the parameters of a track that could not be fitted."""
@@ -81,14 +83,14 @@ def _longest(first_track: int, last_track: int, start: Any) -> int:
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def fit_part(
     first_track: int, last_track: int, start: Any, hits: Any, angles: Any, cylinders: Any, disks: Any,
-    sensor: float, strength: float, momentum: float, cut: float,
+    sensor: float, strength: float, momentum: float, mass: float, losing: bool, cut: float,
     parameters: Any, covariance: Any, chi2: Any, n_used: Any, straight: Any, status: Any, residual: Any, pull: Any,
 ) -> None:  # fmt: skip
     """Fit some of the tracks; the arrays from ``parameters`` on are filled.
 
     Args:
         start: (T + 1,) of the tracks; hits, angles, status: of :func:`gathered`.
-        cylinders, disks, sensor, strength, momentum: see :func:`tracking.fit.kalman.filtered`.
+        cylinders, disks, sensor, strength, momentum, mass, losing: see :func:`tracking.fit.kalman.filtered`.
         cut: largest chi2 of a hit.
         straight: (T,) tracks whose start is a line.
         residual, pull: (K, 2); (0, 2) to go over no more tracks again than may have an outlier.
@@ -98,6 +100,7 @@ def fit_part(
     kept = np.empty((longest, N_KEPT))
     size = 4 if len(angles) > 0 else 2
     least = max(5 if strength != 0 else 4, 1)
+    radiates, sums = losing and mass < LIGHT and strength != 0, np.zeros(N_SUMS)
     for t in range(first_track, last_track):
         first, last = start[t], start[t + 1]
         to_keep = len(residual) > 0
@@ -120,10 +123,29 @@ def fit_part(
             if strength == 0:
                 helix = (helix[0], helix[1], helix[2], helix[3], 0.0)
             n = _sorted(order, path, first, last, status)
-            total, values, c, failed = filtered(
-                n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength, momentum,
-                kept, to_keep,
-            )  # fmt: skip
+            total, values, c, failed, none = 0.0, LOST, (0.0,) * 15, -1, 0.0
+            # The first way is without radiation. One call for all ways: each is compiled into its place.
+            for way in range(1 + len(TAILS) * (n - 1) if radiates else 1):
+                place, tail = (1 + (way - 1) // len(TAILS), (way - 1) % len(TAILS)) if way else (-1, 0)
+                of_way, parameters_of, covariance_of, stopped, probability = filtered(
+                    n, order, path, first, hits, angles, status, helix, cylinders, disks, sensor, strength, momentum,
+                    mass, losing, place, tail if radiates else -1, kept, to_keep and way == 0,
+                )  # fmt: skip
+                if way == 0:
+                    total, values, c, failed, none = (
+                        of_way,
+                        parameters_of,
+                        covariance_of,
+                        stopped,
+                        probability,
+                    )
+                    sums[:] = 0.0
+                    if failed >= 0:
+                        break
+                if radiates and stopped < 0:
+                    add(sums, values, parameters_of, covariance_of, of_way, probability - none)
+            if radiates and failed < 0:
+                total, values, c = joined(sums, values)
             if failed >= 0:
                 # Once more along a line, then without the hit that cannot be reached.
                 if straight[t] or not good:
@@ -151,3 +173,17 @@ def fit_part(
                     covariance[t, i, j] = covariance[t, j, i] = c[m]
                     m += 1
             break
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def fit_each(
+    first_track: int, last_track: int, start: Any, hits: Any, angles: Any, cylinders: Any, disks: Any,
+    sensor: float, strengths: Any, momentum: float, mass: float, losing: bool, cut: float,
+    parameters: Any, covariance: Any, chi2: Any, n_used: Any, straight: Any, status: Any, residual: Any, pull: Any,
+) -> None:  # fmt: skip
+    """:func:`fit_part` of tracks that have each a field of its own: ``strengths`` (T,)."""
+    for t in range(first_track, last_track):
+        fit_part(
+            t, t + 1, start, hits, angles, cylinders, disks, sensor, strengths[t], momentum, mass, losing, cut,
+            parameters, covariance, chi2, n_used, straight, status, residual, pull,
+        )  # fmt: skip

@@ -1,13 +1,15 @@
-"""Multiple scattering in thin surfaces: compiled, for :mod:`tracking.fit.kalman`."""
+"""What thin surfaces do to a track, scattering above all: compiled, for :mod:`tracking.fit.kalman`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from smartpix.compiled import FAST, njit
 from smartpix.scattering import theta2_behind
 
-__all__ = ["below", "scattering"]
+__all__ = ["below", "scattering", "thickness"]
 
 FLATTEST = 50.0
 """Largest path through a surface, in its thicknesses. Along a surface the path would have no end."""
@@ -49,3 +51,22 @@ def scattering(
             w1 += theta2 * h
             w2 += theta2 * h * h
     return w0, w1, w2
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+def thickness(sums: Any, surfaces: Any, first: int, last: int, ends: Any, others: Any, chord: float) -> Any:
+    """Add the radiation lengths of silicon and of beryllium on the way, see :func:`scattering`.
+
+    The beam pipe, without ends, is of beryllium.
+    """
+    silicon, beryllium = sums
+    (a, b), (c, d) = ends, others
+    for i in range(min(first, last), max(first, last)):
+        other = c + (surfaces[i, 0] - a) / (b - a) * (d - c)
+        if surfaces[i, 1] <= other <= surfaces[i, 2]:
+            crossed = surfaces[i, 3] * min(chord / abs(b - a), FLATTEST)
+            if surfaces[i, 2] == np.inf:
+                beryllium += crossed
+            else:
+                silicon += crossed
+    return silicon, beryllium

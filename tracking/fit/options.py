@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from smartpix.beam import CENTRED, BeamSpot
 from smartpix.material import Material
 from smartpix.schema import check, check_ranges, check_types, one_of, ranged
+from smartpix.simulate.beam_options import KINDS
 from tracking.metrics.findable import MIN_LAYERS
 
 __all__ = ["BeamOptions", "FitOptions", "HelixMatchOptions", "VertexOptions"]
@@ -48,12 +49,24 @@ class FitOptions(Material):
         angles: use the estimated cot alpha and cot beta as well.
         straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
             their scattering.
+        follow: whether tracks are followed into the ``strips``, where the detector has some, or their hits
+            left alone (``off``). Strips lie far out: where the field is not what the chain takes it for, they make
+            momenta worse.
+        follow_chi2: largest chi2 of a strip hit beside the track (2 coordinates).
+        particle: what tracks are taken for in scattering and loss of energy: ``pion``, ``muon``, ``electron``,
+            ``kaon`` or ``proton``.
+        energy_loss: whether they lose energy in the material: Bethe's mean, and electrons by
+            bremsstrahlung besides.
     """
 
     # One in three million hits is worse if errors are Gaussian: exp(-30 / 2) for two coordinates.
     outlier_chi2: float = ranged(30.0, 1e-6, math.inf)
     angles: bool = False
     straight_momentum: float = ranged(1.0, 1e-6, 1e5, "GeV")
+    follow: str = one_of("off", ("off", "strips"))
+    follow_chi2: float = ranged(20.0, 1e-6, math.inf)
+    particle: str = one_of("pion", KINDS)
+    energy_loss: bool = False
 
     def __post_init__(self) -> None:
         self.check("fit")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.estimate.quality import half_width
-from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.helix import curvatures
 from smartpix.schema import PARAMETERS
 from tracking.fit.tracks import Helices
 from tracking.metrics import EventTruth, TrackScore
@@ -65,7 +65,7 @@ def true_parameters(vertex: Floats, momentum: Floats, charge: Floats, field: flo
     pt, p = np.hypot(momentum[:, 0], momentum[:, 1]), np.linalg.norm(momentum, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         cos, sin = momentum[:, 0] / pt, momentum[:, 1] / pt
-        k = -charge * field * CURVATURE_PER_TESLA / pt
+        k = curvatures(charge, field, pt)
         a, b = vertex[:, 0] * cos + vertex[:, 1] * sin, vertex[:, 1] * cos - vertex[:, 0] * sin
         u = np.hypot(k * a, 1 + k * b)
         turn = np.arctan2(-k * a, 1 + k * b)

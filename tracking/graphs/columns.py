@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.edges import Edges
-from seeding.hits import Hits, estimated_hits
+from seeding.hits import Hits
 from tracking.chain import Chain
 from tracking.finders.gnn.columns import (
     PYG_EDGE_FEATURES,
@@ -105,9 +105,7 @@ def event_columns(
         InputError: as :func:`seeding.edges.find_edges`, or an unknown naming.
     """
     clusters = record["clusters"]
-    hits = estimated_hits(
-        clusters, chain.header, chain.estimator, splitter=chain.splitter, directions=chain.directions
-    )
+    hits, _ = chain.pixel_hits(clusters)
     edges = chain.finder.search.edges(hits)
     truth = truth_of(chain, record, hits) if has_truth else None
     columns = graph_columns(int(record["event"]), hits, edges, clusters, chain.header.detector, truth, naming)

@@ -16,13 +16,10 @@ from smartpix.beam import BeamSpot
 from smartpix.io.events import Header
 from smartpix.schema import InputError
 from tracking.chain import Chain, EventResult
-from tracking.finders.clock import StageClock
 from tracking.finders.gnn.columns import Columns
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES, Features
 from tracking.finders.options import BuildOptions
-from tracking.fit.tracks import fit_tracks
-from tracking.fit.vertices import find_vertices
-from tracking.graphs.columns import event_columns, truth_of
+from tracking.graphs.columns import truth_of
 from tracking.graphs.files import read_graph
 from tracking.graphs.manifest import read_manifest
 from tracking.metrics import score_tracks
@@ -110,23 +107,10 @@ def event_from_scores(
     Raises:
         InputError: as :func:`scores_of_edges`.
     """
-    clock = StageClock()
-    _, hits, edges = event_columns(chain, record, has_truth=False)
-    clock.lap("hits")
-    finder = replace(
-        chain.finder, network=GivenScores(scores_of_edges(edges, edge_index, scores)), second=None
-    )
-    found = finder.find(hits)
-    clock.adopt(found.tracks.ms)
-    header, options = chain.header, chain.options
-    helices = fit_tracks(hits, found.tracks, header.detector, header.field, options.fit, options.threads)
-    clock.lap("fit")
-    vertices = find_vertices(helices, options.vertex)
-    clock.lap("vertex")
-    return EventResult(
-        int(record["event"]), hits, found.edges, found.seeds, found.scores, found.tracks, helices, vertices,
-        found.outside, clock.ms,
-    )  # fmt: skip
+    edges = chain.finder.search.edges(chain.pixel_hits(record["clusters"])[0])
+    given = GivenScores(scores_of_edges(edges, edge_index, scores))
+    finder = replace(chain.finder, network=given, second=None)
+    return chain.event(int(record["event"]), record["clusters"], finder)
 
 
 def chain_of_graphs(manifest: Mapping[str, Any], header: Header) -> Chain:

@@ -197,7 +197,8 @@ def event_truth(
         min_layers: on which a particle must have clusters to be findable.
         frame: of the beam that vertex and momentum are given in, as that of the detector of the hits
             (:attr:`smartpix.geometry.Detector.frame`).
-        cluster: (N,) cluster row of each hit, each cluster there; None: every cluster gives one hit.
+        cluster: (N,) cluster row of each hit; None: every cluster gives one hit. Clusters that give none are
+            left out.
         estimate: of the hits. Where a cluster gives several, it tells whose each is
             (:func:`tracking.metrics.split_clusters.makers_of_parts`).
         over_missing: hits that follow one another are a true edge also where a crossing between them left no
@@ -207,6 +208,9 @@ def event_truth(
     Raises:
         InputError: clusters give several hits, and there is no estimate of these, or not each hit's cluster.
     """
+    if cluster is not None and len(rows := np.unique(cluster)) < len(clusters):
+        # Clusters that give no hit are those of strips, which are no part of the search.
+        clusters, cluster = clusters[rows], np.searchsorted(rows, cluster)
     truth = clusters["truth"]
     counts = ak.to_numpy(ak.num(truth, axis=1))
     cluster = np.arange(len(counts)) if cluster is None else cluster

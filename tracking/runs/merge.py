@@ -72,7 +72,7 @@ class Merge(AbstractContextManager["Merge"]):
             "provenance": self.record,
         }  # fmt: skip
         self._folder.mkdir()
-        writer = output_writer(self._folder, plan.options.write, plan.has_truth, metadata)
+        writer = output_writer(self._folder, plan.options.write, plan.has_truth, plan.has_times, metadata)
         numbers = {str(Path(name).absolute()): k for k, name in enumerate(self.files)}
         self.merged = Merged(Totals(truth=plan.has_truth), self._stack.enter_context(writer), numbers)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smartpix.files import store_text
-from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACKS, Column
+from smartpix.schema import EDGES, PARAMETERS, TRACK_HITS, TRACK_TIMES, TRACKS, Column
 from tracking.options import EXTRA
 from tracking.runs.counts import COUNTS
 
@@ -57,7 +57,7 @@ def outputs_of(
         if "edges.parquet" in extra:
             out["edges.parquet"] = {"event": np.repeat(event, len(result.edges)), **edges}
     if "tracks.parquet" in extra:
-        start, n = result.tracks.start, len(result.tracks)
+        start, n = result.whole.tracks.start, len(result.tracks)
         of_hits = {f"hit_{name}": np.split(v, start[1:-1]) if n else [] for name, v in hits.items()}
         out["tracks.parquet"] = {"event": np.repeat(event, n), **tracks, **of_hits}
     if "tracks.csv" in extra:
@@ -96,7 +96,7 @@ def _joined(values: Sequence[Any]) -> Any:
 
 @contextmanager
 def output_writer(
-    folder: Path, extra: Sequence[str], has_truth: bool, metadata: Mapping[str, Any]
+    folder: Path, extra: Sequence[str], has_truth: bool, has_times: bool, metadata: Mapping[str, Any]
 ) -> Iterator[Callable[[Outputs, int], None]]:
     """Open the files in a folder; gives a function that writes some events, of the input file of that number,
     to all of them.
@@ -104,10 +104,11 @@ def output_writer(
     from smartpix.io.write import table_writer
 
     counted = {f"count_{n}": "int64" for n in _present(COUNTS, has_truth)}
+    of_tracks = _present(TRACKS, has_truth) | (TRACK_TIMES if has_times else {})
     with ExitStack() as stack:
         add: dict[str, Callable[[Columns], None]] = {}
         for name, tree, kinds in (
-            ("tracks.root", "tracks", {"track": _present(TRACKS, has_truth), "hit": TRACK_HITS}),
+            ("tracks.root", "tracks", {"track": of_tracks, "hit": TRACK_HITS}),
             ("edges.root", "edges", {"edge": _present(EDGES, has_truth)}),
         ):
             if name == "tracks.root" or name in extra:
@@ -118,11 +119,13 @@ def output_writer(
                     **{branch: _record(columns) for branch, columns in kinds.items()},
                 }
                 add[name] = stack.enter_context(table_writer(folder / name, tree, types, metadata)).extend
-        for name, columns, hits in (("edges.parquet", EDGES, {}), ("tracks.parquet", TRACKS, TRACK_HITS)):
+        for name, columns, hits in (
+            ("edges.parquet", _present(EDGES, has_truth), {}), ("tracks.parquet", of_tracks, TRACK_HITS),
+        ):  # fmt: skip
             if name in extra:
                 from smartpix.tables import parquet_writer
 
-                layout = _parquet_types(_present(columns, has_truth), hits)
+                layout = _parquet_types(columns, hits)
                 add[name] = stack.enter_context(parquet_writer(folder / name, layout, metadata))
 
         def write(outputs: Outputs, file_number: int) -> None:
@@ -161,7 +164,7 @@ def _parquet_types(columns: Mapping[str, Column], hits: Mapping[str, Column]) ->
 
 
 def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> Columns:
-    tracks, helices = result.tracks, result.helices
+    tracks, helices = result.whole.tracks, result.whole.helices
     columns: dict[str, Any] = {
         "n_hits": np.diff(tracks.start),
         **{n: getattr(helices, n) for n in (*PARAMETERS, "chi2", "ndf")},
@@ -177,14 +180,18 @@ def _track_columns(result: EventResult, truth: EventTruth | None, score: TrackSc
         # 0 stands for no particle.
         columns["particle_id"] = np.append(truth.particle_id, 0)[score.particle]
         columns["hit_fraction"] = score.hit_fraction
-    return {n: np.asarray(v).astype(TRACKS[n].dtype) for n, v in columns.items()}
+    kinds = TRACKS
+    if result.times is not None:
+        columns |= {"time": result.times.time, "sigma_time": result.times.sigma}
+        kinds = TRACKS | TRACK_TIMES
+    return {n: np.asarray(v).astype(kinds[n].dtype) for n, v in columns.items()}
 
 
 def _hit_columns(result: EventResult) -> Columns:
-    helices = result.helices
+    hits, tracks, helices = result.whole.hits, result.whole.tracks, result.whole.helices
     columns = {
-        "id": result.hits.hit_id[result.tracks.hits],
-        "part": result.hits.part[result.tracks.hits],
+        "id": hits.hit_id[tracks.hits],
+        "part": hits.part[tracks.hits],
         **{
             f"{n}_{axis}": getattr(helices, n)[:, i]
             for n in ("residual", "pull")

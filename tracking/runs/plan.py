@@ -60,6 +60,11 @@ class Plan:
         """Whether the events have truth, which all files have or none."""
         return self.files[0].has_truth
 
+    @property
+    def has_times(self) -> bool:
+        """Whether clusters have times, which those of all files have or none."""
+        return self.files[0].header.has_times
+
     @cached_property
     def names(self) -> dict[str, str]:
         """The paths as they were given, by the absolute paths that units go by."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from smartpix.field_map import same_table
 from smartpix.io.events import EventFile, EventReader, reading_events
 from smartpix.schema import InputError
 from tracking.inputs import none_usable
@@ -95,8 +96,12 @@ def _check_alike(first: EventFile, other: EventFile, same_beam: bool) -> None:
         InputError: it cannot.
     """
     one, two = first.header, other.header
-    same = two.field == one.field and all(
-        np.array_equal(two.detector.columns[n], one.detector.columns[n]) for n in one.detector.columns
+    same = (
+        two.field == one.field
+        and same_table(one.field_map, two.field_map)
+        and all(
+            np.array_equal(two.detector.columns[n], one.detector.columns[n]) for n in one.detector.columns
+        )
     )
     if not same:
         raise InputError(
@@ -105,6 +110,10 @@ def _check_alike(first: EventFile, other: EventFile, same_beam: bool) -> None:
     if other.has_truth != first.has_truth:
         raise InputError(
             f"{other.path} and {first.path}: one has truth and the other none; run them one by one"
+        )
+    if two.has_times != one.has_times:
+        raise InputError(
+            f"{other.path} and {first.path}: one has times of clusters and the other none; run them one by one"
         )
     # The estimates are chosen by the first.
     if two.has_pixels != one.has_pixels:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from smartpix.beam import BeamSpot
 from smartpix.calibration import Calibration
 from smartpix.extras import missing_package
+from smartpix.field_map import from_header, in_header
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.packed import pack, unpack
 from smartpix.schema import InputError
 from tracking.chain import Chain
 from tracking.options import RunOptions, from_mapping
-from tracking.provenance import named_weights, sums_of_weights
+from tracking.provenance import named_weights, sums_of_weights, used_weights
 from tracking.runs.sources import Sources
 from tracking.runs.units import Outcome, Unit, finished_unit
 
@@ -37,7 +38,9 @@ log = logging.getLogger(__name__)
 
 Part = TypeVar("Part")
 
-CHAIN = "chain 3"
+CHAIN = "chain 4"
+ON_THE_WAY = {"calibration": "", "field_map": ""}
+"""Files of options that the header brings whole, so that workers need not see them."""
 PER_WORKER = 2
 """Units at a worker: one runs and one waits, so that nothing large queues up at the scheduler."""
 GONE = "dask: the scheduler is gone; start it again and run the same command, which goes on from where it was"
@@ -204,6 +207,7 @@ def packed_chain(chain: Chain) -> bytes:
     options = from_mapping(chain.options, paths, "options")
     content = {
         "field": header.field,
+        "field_map": None if header.field_map is None else in_header(header.field_map),
         "slices": list(header.slices),
         "made_by": dict(header.made_by),
         "beam_spot": asdict(header.beam_spot),
@@ -212,7 +216,7 @@ def packed_chain(chain: Chain) -> bytes:
         # The modules are where it says already. It goes along whole, so that workers need not see its file.
         "calibration": None if header.calibration is None else asdict(header.calibration),
         "options": asdict(options),
-        "weights": sums_of_weights(replace(options, calibration="")),
+        "weights": sums_of_weights(replace(options, **ON_THE_WAY)),
     }
     return pack(content, CHAIN)
 
@@ -230,18 +234,19 @@ def chain_of(content: bytes) -> Chain:
     for name, sums in made_from["weights"].items():
         if local_sums[name] != sums:
             raise InputError(
-                f"{named_weights(options)[name]}: is not there on {socket.gethostname()}, or is another one; "
+                f"{used_weights(options)[name]}: is not there on {socket.gethostname()}, or is another one; "
                 "the workers need the weights under the same path"
             )
     detector = Detector(made_from["detector"], dead=tuple(made_from["dead_modules"]))
-    known = made_from["calibration"]
+    known, table = made_from["calibration"], made_from["field_map"]
     header = Header(
         detector, made_from["field"], tuple(made_from["slices"]), made_from["made_by"],
         calibration=None if known is None else Calibration(**known),
+        field_map=None if table is None else from_header(table, "field_map"),
     )  # fmt: skip
     # The process that began the run has shown the warnings, has calibrated, and has found beam and dead modules
     # where it was to.
-    chain = Chain.for_header(header, replace(options, calibration=""), report=lambda line: None)
+    chain = Chain.for_header(header, replace(options, **ON_THE_WAY), report=lambda line: None)
     return replace(chain, options=options).at_beam(BeamSpot(**made_from["beam_spot"]))
 
 

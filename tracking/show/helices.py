@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from smartpix.physics import CURVATURE_PER_TESLA
+from smartpix.helix import curvatures
 from tracking.chain import EventResult
 from tracking.fit.helix import advance, path_on_circle
 
@@ -25,8 +25,7 @@ def helix_lines(result: EventResult, field: float, from_hit: bool = False) -> np
     sin, cos = np.sin(helices.phi), np.cos(helices.phi)
     start = np.stack([-helices.d0 * sin, helices.d0 * cos, helices.z0], axis=1)
     transverse = np.sin(helices.theta)
-    # Positive charge turns clockwise in a field along +z.
-    curvature = -field * CURVATURE_PER_TESLA * helices.qop / transverse
+    curvature = curvatures(helices.qop, field, transverse)
     line = np.zeros((len(tracks), HELIX_POINTS, 3))
     for t, rows in enumerate(tracks.rows()):
         along = [path_on_circle(start[t], cos[t], sin[t], curvature[t], x, y) for x, y in position[rows, :2]]

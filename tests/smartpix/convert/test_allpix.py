@@ -3,6 +3,7 @@
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 from smartpix.convert.allpix import read, read_allpix
 from smartpix.convert.format import ConvertOptions
@@ -85,6 +86,16 @@ def test_texts_that_cannot_be_used_are_refused(tmp_path, old, new, message):
     path.write_text(TEXT.replace(old, new, 1))
     with pytest.raises(InputError, match=message):
         convert_folder(path, tmp_path / "out.root", field=0.0)
+
+
+def test_objects_in_a_root_file_are_refused_and_the_text_is_named(tmp_path):
+    """As near as uproot can write it: trees by the names of the objects, and the configuration as a folder."""
+    path = tmp_path / "modules.root"
+    with uproot.recreate(path) as file:
+        file["PixelHit"] = {"dut": np.zeros(2)}
+        file["config/Allpix/number_of_events"] = "2"
+    with pytest.raises(InputError, match=r"objects of Allpix Squared \(PixelHit; .*\[TextWriter\]"):
+        detect(path)
 
 
 @needs("../shared/data/others/allpix2")

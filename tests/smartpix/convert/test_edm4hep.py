@@ -7,6 +7,7 @@ import pytest
 from smartpix.convert.edm4hep import read_hits
 from smartpix.convert.formats import detect
 from smartpix.convert.podio import open_podio
+from smartpix.convert.podio_links import collection_id
 from smartpix.io.events import iterate
 from smartpix.schema import InputError
 from tests.helpers import SHARED_DATA, convert_folder, detector_of, module_row
@@ -52,6 +53,12 @@ def planes(rows):
     ]  # fmt: skip
 
 
+def test_collections_have_the_numbers_that_podio_gives_them():
+    """Three of the table of collections in a file of podio."""
+    known = {"EventHeader": 3616779153, "MCParticleCollection": 4183352422, "MCParticles": 2714477136}
+    assert {name: collection_id(name) for name in known} == known
+
+
 def test_measured_hits_are_preferred_and_bring_their_uncertainties(tmp_path):
     made = columns(1, Measured=[planes(hits_of(0)[:2])])
     done = convert_folder(
@@ -62,6 +69,60 @@ def test_measured_hits_are_preferred_and_bring_their_uncertainties(tmp_path):
     # u is along y, which is the sensor's y; v along z, its x.
     np.testing.assert_allclose(clusters["sigma_y"], 0.003, rtol=1e-5)
     np.testing.assert_allclose(clusters["sigma_x"], 0.02, rtol=1e-5)
+
+
+def linked(rows, pairs, weight=1.0, **changes):
+    """Measured hits of some simulated ones, and links (measured, simulated) between them."""
+    made = columns(1, Measured=[planes(rows)], Relations=[[{"weight": weight}] * len(pairs)])
+    for end, name, k in (("from", "Measured", 0), ("to", "PixelHits", 1)):
+        number = collection_id(name)
+        made[f"_Relations_{end}"] = [[{"index": p[k], "collectionID": number} for p in pairs]]
+    return made | changes
+
+
+def test_measured_hits_have_the_crossings_of_the_simulated_ones_that_they_are_linked_to(tmp_path):
+    rows = hits_of(0)
+    # The first measured hit is of two particles, the second of one, the third of none.
+    made = linked([rows[0], rows[1], rows[2]], [(0, 2), (1, 1), (0, 0)])
+    done = convert_folder(
+        write_podio(tmp_path / "in.root", made), tmp_path / "out.root", detector=two_modules(), field=2.0
+    )
+    assert (done["n_hits"], done["truth"], done["n_hits_without_truth"]) == (3, True, 1)
+    clusters = next(iterate(tmp_path / "out.root"))[1]["clusters"][0]
+    assert [sorted(ids) for ids in ak.to_list(clusters["truth"]["particle_id"])] == [[1, 2], [1], []]
+    one = clusters["truth"][1][0]
+    assert one["cot_alpha"] == pytest.approx(rows[1][1][2] / rows[1][1][0], rel=1e-5)
+    assert one["order"] == 1
+
+
+def test_links_to_hits_that_are_not_there_are_refused(tmp_path):
+    path = write_podio(tmp_path / "in.root", linked(hits_of(0)[:2], [(0, 7)]))
+    with pytest.raises(InputError, match="Relations links to object 7 of PixelHits, and the event has 3"):
+        convert_folder(path, tmp_path / "out.root", detector=two_modules(), field=2.0)
+    made = linked(hits_of(0)[:2], [(0, 0)])
+    made["_Relations_to"] = [made["_Relations_to"][0] * 2]
+    with pytest.raises(InputError, match="Relations has ends of different lengths"):
+        convert_folder(
+            write_podio(tmp_path / "in.root", made), tmp_path / "out.root", detector=two_modules(), field=2.0
+        )
+
+
+def test_a_direction_that_is_not_measured_is_anywhere_along_the_module(tmp_path):
+    """Strips have no dv, and u may be turned on the module."""
+    turned = [{**h, "dv": dv, "u": {"a": np.pi / 2 - 0.1, "b": np.pi / 2}, "v": {"a": 0.1, "b": -np.pi / 2}}
+              for h, dv in zip(planes(hits_of(0)[:3]), (0.0, 1e6, 0.02), strict=True)]  # fmt: skip
+    made = columns(1, Measured=[turned])
+    convert_folder(
+        write_podio(tmp_path / "in.root", made), tmp_path / "out.root", detector=two_modules(), field=2.0
+    )
+    clusters = next(iterate(tmp_path / "out.root"))[1]["clusters"][0]
+    module, (sin, cos) = two_modules(), (np.sin(0.1), np.cos(0.1))
+    size = [2 * half[0] / 12**0.5 for half in (module.half_x, module.half_y)]
+    long = cos * size[0] + sin * size[1]
+    wanted = [(np.hypot(sin * 0.003, cos * dv), np.hypot(cos * 0.003, sin * dv)) for dv in (long, 1e6, 0.02)]
+    for cluster, (x, y) in zip(clusters, wanted, strict=True):
+        assert cluster["sigma_x"] == pytest.approx(min(x, size[0]), rel=1e-5)
+        assert cluster["sigma_y"] == pytest.approx(min(y, size[1]), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +192,15 @@ def test_single_pions_of_the_open_data_detector_have_the_counts_that_were_stated
 
 
 @needs("../shared/data/others/edm4hep")
-def test_one_of_each_collection_is_read_and_an_old_rntuple_says_why_not(tmp_path):
+@pytest.mark.parametrize("container", ["TTree", "RNTuple"])
+def test_one_of_each_collection_is_read_from_both_containers(tmp_path, container):
+    """The RNTuple is one of the release candidate (0.2). Numbers of these files count up and are of no detector."""
     plane = detector_of([module_row((54.0, 55, 56), np.eye(3)[0], np.eye(3)[1], np.eye(3)[2], 2, 1)])
-    done = convert_folder(
-        OTHERS / "EDM4hep_example_TTree.root", tmp_path / "out.root", detector=plane, field=2.0
-    )
-    assert (done["n_events"], done["n_hits"], done["particles"]) == (3, 3, True)
+    path = OTHERS / f"EDM4hep_example_{container}.root"
+    done = convert_folder(path, tmp_path / "out.root", detector=plane, field=2.0)
+    # Its links are of hits of another type.
+    counts = {n: done[n] for n in ("n_events", "n_hits", "truth", "particles")}
+    assert counts == {"n_events": 3, "n_hits": 3, "truth": False, "particles": True}
     _, events = next(iterate(tmp_path / "out.root"))
     assert ak.to_list(ak.num(events["particles"])) == [3, 3, 3]
     assert ak.to_list(events["clusters"]["time"]) == [[45.0]] * 3
-    with pytest.raises(InputError, match=r"an RNTuple from before that format was fixed .*podio 1\.3"):
-        convert_folder(OTHERS / "EDM4hep_example_RNTuple.root", tmp_path / "old.root", detector=plane)

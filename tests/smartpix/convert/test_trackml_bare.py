@@ -116,18 +116,6 @@ def test_detector_table_without_volumes_that_are_taken_is_refused(tmp_path):
         convert_folder(folder, tmp_path / "out.root")
 
 
-@needs("../shared/data/others/trackml_full")
-def test_the_challenges_full_events_have_the_counts_that_were_stated(tmp_path):
-    done = convert_folder(FULL / "event000001001", tmp_path / "out.root", volumes="all")
-    assert (done["n_hits"], done["n_left_out"], done["n_modules"]) == (93_680, 0, 18_728)
-    _, events = next(iterate(tmp_path / "out.root"))
-    assert len(events["particles"][0]) == 8_915
-    assert int(ak.sum(np.isin(ak.to_numpy(events["clusters"][0]["volume_id"]), (7, 8, 9)))) == 48_006
-    done = convert_folder(FULL / "event000001018", tmp_path / "pixels.root")
-    assert (done["n_hits"], done["n_left_out"], done["n_modules"]) == (46_953, 45_568, 4_004)
-    assert len(next(iterate(tmp_path / "pixels.root"))[1]["particles"][0]) == 8_796
-
-
 @needs("../shared/data/others/trackml_full", "../shared/data/trackml_event1")
 def test_both_detector_tables_of_the_challenge_are_read_alike(tmp_path):
     from smartpix.convert.trackml import read_trackml_detector

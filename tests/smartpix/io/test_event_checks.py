@@ -2,6 +2,8 @@
 file.
 """
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from smartpix.io.events import Header, iterate, open_events
 from smartpix.io.physics_checks import LARGEST_GAP
 from smartpix.io.write import write_events
 from smartpix.schema import InputError
+from tests.fields import even_table
 from tests.helpers import one_module_detector
 from tests.smartpix.io.changed_events import EVENTS, retyped
 from tests.smartpix.io.event_files import rewritten
@@ -348,8 +351,11 @@ def test_positions_of_single_precision_pass_at_the_end_of_the_largest_detector()
 
 def test_a_header_tells_that_events_were_made_in_a_table_of_the_field():
     header = Header(one_module_detector(), 3.8, (0,), {"options": {"transport": {"field_map": "b.txt"}}})
-    assert header.made_by_table_of_field
+    assert header.lacks_field_map
+    assert not replace(header, field_map=even_table(3.8)).lacks_field_map
     assert not Header(
         one_module_detector(), 3.8, (0,), {"options": {"transport": {"field_map": ""}}}
-    ).made_by_table_of_field
-    assert not Header(one_module_detector(), 3.8, (0,)).made_by_table_of_field
+    ).lacks_field_map
+    assert not Header(one_module_detector(), 3.8, (0,)).lacks_field_map
+    with pytest.raises(InputError, match=r"2 T at the origin and the events 3.8 T"):
+        replace(header, field_map=even_table(2.0))

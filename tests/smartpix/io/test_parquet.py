@@ -315,3 +315,20 @@ def test_paths_that_are_meant_for_it(tmp_path):
     assert not is_cluster_file(tmp_path)
     (tmp_path / "part.0.parquet").write_text("")
     assert is_cluster_file(tmp_path)
+
+
+def test_pairs_called_signal_are_read_as_any_other_pair(tmp_path):
+    """The public data sets call clusters of charged particles so: ``signal_recon3D`` and ``signal_labels``."""
+    made = cluster_set(3, seed=3, slices=tuple(range(20)), shape=(13, 21))
+    save_pair(tmp_path, "_d1", made)
+    for part in ("recon3D", "labels"):
+        (tmp_path / f"{part}_d1.parquet").rename(tmp_path / f"signal_{part}_d1.parquet")
+    images = tmp_path / "signal_recon3D_d1.parquet"
+    for paths in (images, tmp_path, [images, tmp_path / "signal_labels_d1.parquet"]):
+        assert_same(read_clusters(paths, min_rows=0), made)
+    (tmp_path / "signal_labels_d1.parquet").rename(tmp_path / "signal_labels_d2.parquet")
+    with pytest.raises(InputError, match=r"signal_recon3D_d2\.parquet is not among the files"):
+        read_clusters([tmp_path / "signal_labels_d2.parquet"])
+    images.rename(tmp_path / "recon3D_d2.parquet")
+    with pytest.raises(InputError):
+        read_clusters(tmp_path / "recon3D_d2.parquet")

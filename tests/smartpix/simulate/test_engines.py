@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from smartpix.field_map import FieldMap
 from smartpix.material import Material
 from smartpix.schema import InputError
 from smartpix.simulate.engines import carried, chosen, field_of
-from smartpix.simulate.field_map import FieldMap
 from smartpix.simulate.generate import gun
 from smartpix.simulate.options import GenerateOptions, SimulateOptions
 from smartpix.simulate.transport_options import TransportOptions

@@ -10,10 +10,10 @@ from scipy import stats
 from smartpix.schema import InputError
 from smartpix.simulate import matrix
 from smartpix.simulate.crossings import broad_crossings
-from smartpix.simulate.events import SimulateOptions, simulate_event
+from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.options import STANDARD_READOUT
 from smartpix.simulate.readout import ReadoutOptions, adc_levels, noise_pixel_rate
-from tests.helpers import embedded_detector, one_module_detector, part_of
+from tests.helpers import crossings_at, embedded_detector, one_module_detector, part_of
 from tests.smartpix.simulate.small_events import QUIET, at_time, clocked, grid, one_event
 
 
@@ -170,3 +170,21 @@ def test_noise_pixels_fire_where_the_true_threshold_is_above_the_adc_s():
         one_module_detector(), np.zeros((0, 2)), np.zeros((0, 2)), SimulateOptions(readout=readout)
     )
     assert len(event["clusters"][0]) > 0
+
+
+def test_clusters_have_the_times_of_their_particles_and_all_else_stays():
+    detector, (local, cots) = one_module_detector(), (grid(300), np.zeros((300, 2)))
+    options = SimulateOptions(readout=ReadoutOptions(noise=0.0, time_resolution=30.0))
+    crossings = crossings_at(detector, np.zeros(300, dtype=int), local, cots)
+    crossings = replace(crossings, time=np.linspace(-5.0, 5.0, 300))
+    clusters = simulate_event(crossings, detector, options, 7, 1)["clusters"][0]
+    without = replace(options, readout=replace(options.readout, time_resolution=0.0))
+    plain = simulate_event(crossings, detector, without, 7, 1)["clusters"][0]
+    assert "time" not in plain.fields
+    assert ak.all(clusters["charge"] == plain["charge"])
+    who = ak.to_numpy(clusters["truth"]["particle_id"][:, 0]) - 1
+    off = ak.to_numpy(clusters["time"]) - crossings.time[who]
+    assert off.std() == pytest.approx(0.03, rel=0.15)
+    assert abs(off.mean()) < 0.01
+    assert header(detector, options, 1, 1).has_times
+    assert not header(detector, without, 1, 1).has_times

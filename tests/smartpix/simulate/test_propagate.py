@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from smartpix.field_map import FieldMap
 from smartpix.layouts.make import Layout, make_layout
 from smartpix.layouts.options import Cylinder, Disk, Inclined, Plane
 from smartpix.material import Material
 from smartpix.physics import PION_MASS, SPEED_OF_LIGHT
 from smartpix.schema import InputError
-from smartpix.simulate.field_map import FieldMap
 from smartpix.simulate.particles import Particles
 from smartpix.simulate.propagate import propagate
 from smartpix.simulate.transport_options import TransportOptions

@@ -16,7 +16,7 @@ from tracking.bench.conditions import targets_in
 def test_dead_modules_have_no_clusters_and_the_others_keep_all():
     detector = read_detector(data_path("detector.csv"))
     ((_, records),) = iterate(data_path("sample.root"), step=2, stop=2)
-    left = conditions.without_modules(records, len(detector.layer_index), 0.3)
+    left = conditions.without_dead(records, len(detector.layer_index), 0.3)
     alive = set(ak.to_numpy(ak.flatten(left["clusters"]["module_index"])).tolist())
     module = ak.to_numpy(ak.flatten(records["clusters"]["module_index"]))
     kept = np.isin(module, list(alive))
@@ -27,7 +27,7 @@ def test_dead_modules_have_no_clusters_and_the_others_keep_all():
         left["clusters"]["pixels", "row"]
         == records["clusters"][kept_by_event(records, kept)]["pixels", "row"]
     )
-    assert conditions.without_modules(records, len(detector.layer_index), 0.0) is records
+    assert conditions.without_dead(records, len(detector.layer_index), 0.0) is records
 
 
 def kept_by_event(records, kept):

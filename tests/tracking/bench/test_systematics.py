@@ -9,7 +9,7 @@ from smartpix.io.events import open_events
 from smartpix.shipped import data_path
 from smartpix.simulate.options import SimulateOptions
 from tracking.bench.conditions import believed_header
-from tracking.bench.systematics import JUDGED, regained
+from tracking.bench.systematics import JUDGED
 from tracking.bench.systematics_effects import EFFECTS, chosen_effects, simulation_of
 from tracking.bench.systematics_plots import plot_systematics
 from tracking.bench.systematics_table import systematics_table
@@ -43,6 +43,7 @@ def test_the_command_writes_the_keys_that_are_promised(study, folder):
     for key in JUDGED:
         assert set(found[key]) == {"before", "after", "regained"}
     assert set(study["nominal"]) >= {*JUDGED, "pulls", "found"}
+    assert {"edge_efficiency", "reduction", "d0_um", "pull_x", "bias_y"} <= set(found["lost"])
     assert study["units"] == {"dead": "%"}
     assert study["sample"]["events"] == 1
     assert (folder / "systematics.png").stat().st_size > 10_000
@@ -115,12 +116,3 @@ def test_effects_are_chosen_by_name_and_size():
 def test_wrong_arguments_are_one_line(arguments, words, tmp_path, capsys):
     assert main([*ARGUMENTS, "-o", str(tmp_path / "out"), *arguments]) == 1
     assert words in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_the_share_regained_is_told_where_enough_is_lost():
-    def judged(before, after, n=1000):
-        return {"edge_efficiency": {"before": before, "after": after}, "counts": {"before": {"edges": n}}}
-
-    nominal = judged(0.998, 0.998)
-    assert regained("edge_efficiency", nominal, judged(0.978, 0.994)) == pytest.approx(0.8)
-    assert regained("edge_efficiency", nominal, judged(0.995, 0.998)) is None

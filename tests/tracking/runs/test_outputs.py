@@ -1,6 +1,7 @@
 """Every file of a run's results holds the same tracks and edges."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
@@ -9,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from smartpix.io.events import open_events
+from smartpix.io.events import iterate, open_events
 from smartpix.io.write import write_events
+from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import InputError
 from tests.smartpix.io.event_files import rewritten
 from tracking.options import RunOptions
@@ -186,3 +188,31 @@ def test_an_empty_file_gives_empty_tables(files, weights, tmp_path):
     assert (
         len(pq.read_table(tmp_path / "tracks.parquet")) == len(pq.read_table(tmp_path / "edges.parquet")) == 0
     )
+
+
+def test_tracks_of_files_with_times_have_times(files, weights, tmp_path):
+    file = open_events(files["mixed"])
+    header = replace(file.header, made_by={**file.header.made_by, "times": True})
+
+    def timed():
+        for _, batch in iterate(files["mixed"], step=1):
+            time = ak.full_like(batch["clusters"]["x"], 3.0)
+            yield ak.with_field(batch, ak.with_field(batch["clusters"], time, "time"), "clusters")
+
+    write_events(tmp_path / "timed.root", header, timed())
+    run(
+        [tmp_path / "timed.root"],
+        tmp_path / "run",
+        RunOptions(gnn=str(weights), write=("tracks.parquet",)),
+        figures=False,
+    )
+    table = pq.read_table(tmp_path / "run" / "tracks.parquet")
+    with uproot.open(tmp_path / "run" / "tracks.root") as root:
+        tracks = root["tracks"].arrays(["track_time", "track_sigma_time"])
+    time = ak.to_numpy(ak.flatten(tracks["track_time"]))
+    assert table["time"].to_pylist() == time.tolist()
+    # 3 ns at hits that are less than 2 m away.
+    assert np.all((time > 3 - 2000 / SPEED_OF_LIGHT) & (time < 3))
+    assert np.all(ak.to_numpy(ak.flatten(tracks["track_sigma_time"])) > 0)
+    with pytest.raises(InputError, match="one has times of clusters and the other none"):
+        run([files["mixed"], tmp_path / "timed.root"], tmp_path / "both", RunOptions(gnn=str(weights)))

@@ -18,6 +18,7 @@ from seeding.holes import Holes, find_holes, with_hole_edges
 from seeding.options import ConeOptions, SeedOptions, WindowOptions
 from seeding.seeds import Seeds, find_seeds
 from seeding.table import is_straight
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs, layer_pairs
 from smartpix.networks.weights import describe_weights
@@ -30,6 +31,7 @@ from tracking.finders.gnn.network import load_network, network_name
 from tracking.finders.gnn.options import WIDE
 from tracking.finders.options import BuildOptions
 from tracking.finders.paths import build_tracks, layer_ranks
+from tracking.finders.radiation import with_radiating_tracks
 from tracking.finders.short_tracks import with_short_tracks
 from tracking.finders.tracks import GraphSize, Tracks
 
@@ -105,6 +107,8 @@ class GraphSearch:
         graph: ``cone`` or ``window``; cone, window, seed: options of these steps.
         threads: of the edges, the seeds and the scores; the results do not depend on it.
         holes: searches over the dead modules of the detector; None: it has none.
+        field_map: table of the field, of which ``field`` is that at the origin, for the cones; None: it
+            is uniform.
     """
 
     detector: Detector
@@ -116,11 +120,13 @@ class GraphSearch:
     seed: SeedOptions = dataclass_field(default_factory=SeedOptions)
     threads: int = 1
     holes: Holes | None = None
+    field_map: FieldMap | None = None
 
     @classmethod
     def for_detector(
-        cls, detector: Detector, field: float, options: SearchOptions, seed: SeedOptions, threads: int = 1
-    ) -> GraphSearch:
+        cls, detector: Detector, field: float, options: SearchOptions, seed: SeedOptions, threads: int = 1,
+        field_map: FieldMap | None = None,
+    ) -> GraphSearch:  # fmt: skip
         """The search that options ask for about the beam of the detector's frame, with its pairs of layers.
 
         Raises:
@@ -135,7 +141,7 @@ class GraphSearch:
             )
         cone = options.cone.at_beam(beam, detector.across if beam.distance else 0.0)
         window = options.window.at_beam(beam)
-        search = cls(detector, field, pairs, options.graph, cone, window, seed, threads)
+        search = cls(detector, field, pairs, options.graph, cone, window, seed, threads, field_map=field_map)
         return replace(search, holes=search._holes())
 
     def with_dead(self, modules: Sequence[int] | npt.NDArray[np.int64]) -> GraphSearch:
@@ -159,8 +165,9 @@ class GraphSearch:
 
         def search(some: Hits, pairs: LayerPairs) -> Edges:
             return candidate_edges(
-                some, self.detector, pairs, self.field, self.graph, self.cone, self.window, self.threads
-            )
+                some, self.detector, pairs, self.field, self.graph, self.cone, self.window, self.threads,
+                self.field_map,
+            )  # fmt: skip
 
         edges = search(hits, self.pairs)
         if self.holes is None:
@@ -231,20 +238,22 @@ class GraphFinder:
         field: float,
         options: FinderOptions,
         network: EdgeScorer | None = None,
+        field_map: FieldMap | None = None,
     ) -> GraphFinder:
         """The finder that options ask for.
 
         Args:
             network: of ``options.gnn``, where it is loaded already.
+            field_map: table of the field; None: it is uniform.
 
         Raises:
             InputError: weights that cannot be used, or that are of another graph.
         """
-        search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads)
+        search = GraphSearch.for_detector(detector, field, options, options.seed, options.threads, field_map)
         name = network_name(options.gnn, options.graph, detector)
         network = network or fuse_network(load_network(name, options.graph))
         ranks, later = layer_ranks(len(detector.layers), search.pairs), options.second_pass()
-        second = None if later is None else cls.for_detector(detector, field, later)
+        second = None if later is None else cls.for_detector(detector, field, later, field_map=field_map)
         return cls(search, network, ranks, options.build, name, second)
 
     @property
@@ -282,6 +291,10 @@ class GraphFinder:
             tracks = with_short_tracks(
                 tracks, hits, edges, scores, self.ranks, self.build, self.search.holes.dead
             )
+        tracks = with_radiating_tracks(
+            tracks, hits, edges, scores, self.ranks, self.search.pairs, self.search.field, self.build,
+            self.search.cone,
+        )  # fmt: skip
         clock.lap("build")
         if self.second is not None:
             rows = np.setdiff1d(np.arange(len(hits)), tracks.hits)

@@ -16,6 +16,7 @@ from seeding.hits import Hits, check_modules
 from seeding.mixtures import find_mixture_edges, possibilities
 from seeding.references import WindowOptions, window
 from seeding.table import is_straight, max_curvature
+from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.layers import LayerPairs
 from smartpix.schema import InputError
@@ -58,8 +59,7 @@ EDGE_FEATURES = (
 
 def candidate_edges(
     hits: Hits, detector: Detector, pairs: LayerPairs, field: float, graph: str, cone: ConeOptions,
-    window_: WindowOptions,
-    threads: int = 1,
+    window_: WindowOptions, threads: int = 1, field_map: FieldMap | None = None,
 ) -> Edges:  # fmt: skip
     """Edges of one event that the network scores: ``graph`` is ``"cone"`` or ``"window"``.
 
@@ -77,9 +77,9 @@ def candidate_edges(
     if graph == "cone" and hits.mixed is not None:
         mixed = hits.mixed
         copies = possibilities(hits, mixed.rows, mixed.components, cone, mixed.quantile)
-        return find_mixture_edges(copies, detector, pairs, field, cone, threads)
+        return find_mixture_edges(copies, detector, pairs, field, cone, threads, field_map)
     if graph == "cone":
-        return find_edges(hits, detector, pairs, field, cone, threads)
+        return find_edges(hits, detector, pairs, field, cone, threads, field_map)
     return window(hits, detector, pairs, field, window_, threads)
 
 

@@ -21,7 +21,7 @@ from smartpix.networks.weights import REPAIR, load_arrays, load_weights
 from smartpix.rules import check_json, fields, items, text, whole
 from smartpix.schema import InputError
 from tracking.finders.gnn.graph import EDGE_FEATURES, NODE_FEATURES
-from tracking.finders.gnn.options import GRAPHS, MOST_PASSES
+from tracking.finders.gnn.options import GRAPHS, MOST_PASSES, OVER_HOLES
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
@@ -139,8 +139,6 @@ class InteractionNetwork(EdgeNetwork):
 
 SHIPPED = {"cone": "gnn", "window": "gnn-window"}
 """Weights by the edges they score."""
-OVER_HOLES = {"gnn": "gnn-holes"}
-"""Weights that took over from others and know edges over dead modules."""
 
 
 def network_name(name: str, graph: str, detector: Detector) -> str:

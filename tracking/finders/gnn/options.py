@@ -16,6 +16,7 @@ __all__ = [
     "GRAPHS",
     "MOST_PASSES",
     "NAMINGS",
+    "OVER_HOLES",
     "PASSES",
     "WIDE",
     "DegradeOptions",
@@ -28,6 +29,8 @@ MOST_PASSES = 20
 NAMINGS = ("gnn_tracking", "acorn")
 """Whose field names graphs for networks of others have."""
 GRAPHS = ("cone", "window")
+OVER_HOLES = {"gnn": "gnn-holes"}
+"""Weights that take the place of others where modules are known to be dead: they know edges over these."""
 WIDE = ConeOptions(quantile=0.9999)
 """Cones of the graphs: wider than those of the seeds, since the network's screen drops most of what comes in
 with them.

@@ -63,7 +63,9 @@ def load_graphs(
     for line in training_differs(opened.header, estimator):
         report(f"warning: {path}: {line}; the graphs are of estimates that are off by that")
     splitter = choose_splitter(opened.header, estimator, options.split)
-    search = GraphSearch.for_detector(detector, opened.header.field, options, SeedOptions())
+    search = GraphSearch.for_detector(
+        detector, opened.header.field, options, SeedOptions(), field_map=opened.header.field_map
+    )
     first = _first_pass(header, options)
     n_held = max(int(options.validation_share * opened.n_events), 1)
     graphs = Graphs()
@@ -74,7 +76,9 @@ def load_graphs(
             # The last events of each file, always the same: no event of the report is ever trained on.
             graphs.test if from_end < n_held else graphs.validation if from_end < 2 * n_held else graphs.train
         )
-        clusters, dead = record["clusters"], np.zeros(0, dtype=np.int64)
+        # Strips are no part of the search.
+        clusters = without_modules(record["clusters"], np.flatnonzero(detector.strips))
+        dead = np.zeros(0, dtype=np.int64)
         if options.holes and part is graphs.train:
             # Where they are known, they are dead before anything is made of the clusters.
             rng = np.random.default_rng([options.seed, k, len(clusters), KNOWN])
@@ -123,7 +127,9 @@ class _FirstPass:
 def _first_pass(header: Header, options: TrainGnnOptions) -> GraphFinder | None:
     if not options.after:
         return None
-    return GraphFinder.for_detector(header.detector, header.field, _FirstPass(options.after))
+    return GraphFinder.for_detector(
+        header.detector, header.field, _FirstPass(options.after), field_map=header.field_map
+    )
 
 
 def graphs_of_files(

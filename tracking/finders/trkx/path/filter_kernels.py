@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import FAST, njit
-from smartpix.physics import HIGHLAND, PION_MASS
+from smartpix.physics import PION_MASS
+from smartpix.scattering import theta2_behind
 
 __all__ = ["cross", "predict_pairs", "take_hits"]
 
@@ -144,8 +145,7 @@ def _scattering(psi: float, slope: float, k2: float, normal: Any, material: Any)
         stretch
     )
     through = thickness / max(cosine, FLATTEST)
-    factor = max(1 + 0.038 * math.log(through * inverse_beta2), 0.0)
-    theta2 = HIGHLAND * HIGHLAND * inverse2 * inverse_beta2 * through * factor * factor
+    theta2 = theta2_behind(through, inverse2 * inverse_beta2, 1 / inverse_beta2)
     # An angle across the track turns the azimuth by it over sin(theta), and the slope by it over its square.
     return theta2 * stretch, theta2 * stretch * stretch
 

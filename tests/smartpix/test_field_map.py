@@ -1,11 +1,17 @@
 """Tables of the field: read in any order, bilinear as SciPy's, and refused where they are no grid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 
+from smartpix.field_map import FieldMap, from_header, in_header, read_field_map, same_table, uniform_field
+from smartpix.io.events import Header, open_events
+from smartpix.io.write import write_events
 from smartpix.schema import InputError
-from smartpix.simulate.field_map import read_field_map, uniform_field
+from tests.fields import even_table, falling_solenoid
+from tests.helpers import one_module_detector
 
 R, Z = [0.0, 100.0, 200.0], [-300.0, 0.0, 300.0, 600.0]
 
@@ -31,6 +37,25 @@ def test_a_table_is_read_in_any_order_and_interpolated(tmp_path):
     # Beyond the grid the field is that of its edge.
     np.testing.assert_allclose(table.at(np.array([[900.0, 0, 0]])), table.at(np.array([[200.0, 0, 0]])))
     np.testing.assert_array_equal(uniform_field(-2.0).at(np.ones((2, 3))), [[0, 0, -2.0]] * 2)
+
+
+def test_a_table_travels_in_the_header_of_a_file(tmp_path):
+    table = falling_solenoid(2.0)
+    header = Header(one_module_detector(), 2.0, (0,), field_map=table)
+    write_events(tmp_path / "f.root", header, [])
+    assert same_table(open_events(tmp_path / "f.root").header.field_map, table)
+    assert not same_table(even_table(2.0), table)
+    write_events(tmp_path / "f.root", replace(header, field_map=None), [])
+    assert open_events(tmp_path / "f.root").header.field_map is None
+
+
+def test_what_a_header_cannot_hold_or_tell_is_refused():
+    large = FieldMap(np.arange(500.0), np.arange(500.0), np.zeros((500, 500)), np.ones((500, 500)))
+    with pytest.raises(InputError, match="has 250000 points and a file's header holds 200000 at most"):
+        in_header(large)
+    told = in_header(even_table(2.0))
+    with pytest.raises(InputError, match="field_map has 84 and 85 values and 5 x 17 points"):
+        from_header(told | {"radial": told["radial"][1:]}, "f.root")
 
 
 @pytest.mark.parametrize(
