@@ -72,6 +72,14 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "smartpix compress 2s.parquet --region barrel --method mdmm --target 0.67 -o small.safetensors",
     ),
     "export": ("smartpix export fixed-barrel -o chip", "smartpix export gnn -o gnn.onnx"),
+    "export graphs": (
+        "smartpix export graphs 'pu60-*.root' -o graphs --jobs 2",
+        "smartpix export graphs F.root -o graphs --format npz --window --events 0:100",
+    ),
+    "export calibrator": (
+        "smartpix export calibrator -o estimates.onnx --file F.root --check F.root",
+        "smartpix export calibrator --file F.root --table errors.json",
+    ),
     "bench mdn": ("smartpix bench mdn --clusters 20000 --json",),
     "bench export": ("smartpix bench export --json",),
     "bench seeding": ("smartpix bench seeding --events 3 --pileup 60,200 -o seeding",),
@@ -88,6 +96,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "study angle-pt": ("smartpix study angle-pt --clusters 50000 -o angle",),
     "study front": ("smartpix study front fixed-2s-talk fixed-2s-smallest -o front",),
     "study trkx": ("smartpix study trkx --events 1000 -o trkx",),
+    "study smart-pixels": ("smartpix study smart-pixels --quick -o smart-pixels",),
     "study systematics": ("smartpix study systematics F.root --events 10 -o systematics",),
     "convert": (
         "smartpix convert FOLDER -o F.root",
@@ -96,6 +105,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "detector": (
         "smartpix detector odd --draw odd.pdf",
         "smartpix detector mine.toml -o mine.csv --material mine-material.toml",
+    ),
+    "new-detector": (
+        "smartpix new-detector telescope -o telescope --quick",
+        "smartpix new-detector mine.toml -o mine --plan",
     ),
     "completion": ('eval "$(smartpix completion bash)"', "smartpix completion fish"),
 }
