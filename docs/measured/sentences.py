@@ -4,6 +4,8 @@ import functools
 
 from measured.choices import choices
 from measured.detectors import detector_sentences
+from measured.fields import field_sentences
+from measured.graphs import calibrator_sentences, graph_sentences
 from measured.lost import lost_sentences
 from measured.radiation import radiation_sentences
 from measured.results import TARGETS, results, spelled
@@ -102,7 +104,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
             "takes {} of the time of ACTS's own": (f"{clusters['in_acts']['own']['ratio_time']:.1f}",),
             "on smart pixels it takes {} ([both]": (f"{chain['ratio_time']:.2f}",),
         },
-        "docs/acts.md": {
+        "docs/acts.md": calibrator_sentences()
+        | {
             "{} fresh events of pile-up {}, {} hits each": (
                 str(chain["n_events"]),
                 str(chain["pileup"]),
@@ -219,7 +222,8 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
         "docs/trkx.md": trkx_sentences(),
         "docs/trigger.md": trigger_sentences(),
         "docs/link.md": {},
-        "docs/detectors.md": detector_sentences(),
+        "docs/detectors.md": detector_sentences() | field_sentences(),
+        "docs/graphs.md": graph_sentences(),
         "docs/robustness.md": lost_sentences(),
         "docs/how-to-choose.md": choices(),
         "docs/faq.md": {
