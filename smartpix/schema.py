@@ -163,7 +163,7 @@ TRACKS: dict[str, Column] = {
 TRACK_TIMES: dict[str, Column] = {
     "time": Column("f4", "ns", "mean of the hits' times less the flight of a pion from the closest approach"),
     "sigma_time": Column(
-        "f4", "ns", "its standard deviation; of single hits `cone.time_sigma`, or else what is seen"
+        "f4", "ns", "its standard deviation, by `cone.time_sigma` or as seen"
     ),
 }
 """Of tracks in files with times of clusters; NaN where no hit of a track has one."""

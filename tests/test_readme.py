@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tracking.cli.main import parser
+from tracking.cli.parser import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,7 +33,8 @@ def test_the_readme_has_commands_and_python():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_understood(command):
-    parser().parse_args(shlex.split(command)[1:])
+    _, wrong = parse(parser(), shlex.split(command)[1:])
+    assert wrong is None
 
 
 def test_the_two_make_targets_exist():

@@ -52,5 +52,5 @@ def errors_by_shape() -> str:
                 ]
                 line += [f"{1e3 * entry[key]:.1f}" for key in ("bias_x", "sigma_x", "bias_y", "sigma_y")]
             body.append(line)
-    columns = [f"{key}, {source}" for source in ("truth", "estimates") for key in ("bias x", "sigma x", "bias y", "sigma y")]
-    return table(["columns x rows", *columns], body)
+    columns = ["bias x", "sigma x", "bias y", "sigma y"]
+    return table(["columns x rows", *columns, *columns], body)

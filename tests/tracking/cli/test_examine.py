@@ -133,8 +133,8 @@ def test_results_that_are_not_finite_fail_the_self_test(monkeypatch):
 
     fit = chain.fit_tracks
 
-    def spoilt(*arguments):
-        helices = fit(*arguments)
+    def spoilt(*arguments, **options):
+        helices = fit(*arguments, **options)
         helices.d0[0] = np.nan
         return helices
 
