@@ -7,7 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import gamma
 
-from smartpix.simulate.energy_loss import BERYLLIUM, ELECTRON, SILICON, mean_loss
+from smartpix.physics import ELECTRON_MASS
+from smartpix.simulate.energy_loss import BERYLLIUM, SILICON, mean_loss
 from tracking.fit.losses import PARTICLES, TAILS, lost_in, shares_lost
 from tracking.fit.material import thickness
 from tracking.fit.mixture import N_SUMS, add, joined
@@ -44,7 +45,7 @@ def test_the_share_that_ionisation_takes(particle, p):
 
 def test_a_slow_particle_loses_half_at_most():
     assert lost_in((1.0, 0.0), shares_lost(1 / 0.05, PARTICLES["proton"])) == 0.5
-    assert PARTICLES["electron"] == ELECTRON
+    assert PARTICLES["electron"] == ELECTRON_MASS
 
 
 def test_material_on_the_way():
