@@ -22,6 +22,7 @@ from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.tracks import Tracks
 from tracking.fit.follow_kernels import followed
 from tracking.fit.kernels import USED, gathered
+from tracking.fit.losses import PARTICLES
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
@@ -91,8 +92,8 @@ def follow_tracks(
     parameters = np.stack([helices.d0, helices.z0, helices.phi, helices.theta, helices.qop], axis=1)
     followed(
         tracks.start, of_tracks, status, parameters, *surfaces(detector, options), options.sensor,
-        field * CURVATURE_PER_TESLA, options.straight_momentum, table, _gathered(strips, order)[0], begin,
-        options.follow_chi2, chosen, chi2,
+        field * CURVATURE_PER_TESLA, options.straight_momentum, PARTICLES[options.particle], table,
+        _gathered(strips, order)[0], begin, options.follow_chi2, chosen, chi2,
     )  # fmt: skip
     _keep_best(chosen, chi2)
     rows = np.where(chosen >= 0, np.append(order, -1)[chosen], -1)
