@@ -182,9 +182,7 @@ def filtered(
     inverse = 1 + (q * mass) ** 2
     momentum2, beta2 = q * q * inverse, 1 / inverse
     turn = w * sine
-    chi2 = s = radius = spread = 0.0
-    # Between modules that overlap there is no material to radiate in.
-    log_prior = math.log(LEAST) if radiates >= 0 else 0.0
+    chi2 = s = radius = spread = log_prior = 0.0
     in_cylinders = in_disks = 0
     x, p = (0.0, 0.0, 0.0, 0.0, 0.0), from_module((0.0, 0.0, 0.0, 0.0), 0.0, NOWHERE, 0.0)
     r, seen, out = start, NOWHERE, (0.0, 0.0, 0.0, 0.0, 0.0)
