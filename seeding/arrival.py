@@ -62,7 +62,8 @@ def time_terms(edges: EdgeColumns, hits: Hits, field: float, options: ConeOption
             "file with cluster_time"
         )
     time = hits.time.astype(np.float64)
-    taken = time[edges.target] - time[edges.source]
+    with np.errstate(invalid="ignore"):
+        taken = time[edges.target] - time[edges.source]
     shortest, longest = flight(hits, edges, field, options.min_pt)
     off = np.maximum(np.maximum(shortest - taken, taken - longest), 0.0)
     term = off**2 / (2 * (1e-3 * options.time_sigma) ** 2)

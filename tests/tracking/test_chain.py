@@ -360,8 +360,6 @@ def test_the_chain_follows_a_table_of_the_field(files, options, tmp_path):
     other = dataclasses.replace(file.header, field_map=falling_solenoid(file.header.field))
     chain = Chain.for_header(other, dataclasses.replace(options, field_map=str(tmp_path / "even.txt")))
     assert [line for line in chain.warnings if "even.txt: is another table of the field" in line]
-    with pytest.raises(
-        InputError, match=r"cone\.time_sigma is 30 ps and clusters of this file have no times"
-    ):
-        cone = dataclasses.replace(options.cone, time_sigma=30.0)
-        Chain.for_header(file.header, dataclasses.replace(options, cone=cone))
+    timed = dataclasses.replace(options, cone=dataclasses.replace(options.cone, time_sigma=30.0))
+    with pytest.raises(InputError, match=r"cone\.time_sigma is 30 ps and clusters of this file have no"):
+        Chain.for_header(file.header, timed)
