@@ -117,7 +117,8 @@ def _bins(
     low = np.where(barrel, of.z_min[layers], of.r_min[layers])
     high = np.where(barrel, of.z_max[layers], of.r_max[layers])
     n_bins = np.maximum(np.ceil(2 * np.pi * np.where(barrel, place, low) / BIN), 4.0)
-    phi = np.arctan2(strips.position[:, 1], strips.position[:, 0])
+    # Places that are no numbers go anywhere, and are near no track.
+    phi = np.nan_to_num(np.arctan2(strips.position[:, 1], strips.position[:, 0]))
     own = np.minimum(np.floor((phi + np.pi) / (2 * np.pi) * n_bins[row]), n_bins[row] - 1)
     number = (np.concatenate([[0.0], np.cumsum(n_bins)])[row] + own).astype(np.int64)
     order = np.argsort(number, kind="stable")
