@@ -221,10 +221,14 @@ def test_tracks_of_files_with_times_have_times(files, weights, tmp_path):
 
 def test_csv_tracks_do_not_depend_on_clusters_that_give_no_hit(files, weights):
     """Clusters of strips lie between those of pixels."""
-    ((file, batch),) = iterate(files["mixed"], step=1, stop=1)
-    chain = Chain.for_header(file.header, RunOptions(gnn=str(weights)), lambda line: None)
-    result = chain.event(0, batch["clusters"][0])
-    between = replace(result, hits=replace(result.hits, cluster=3 * result.hits.cluster + 1))
-    one, other = (outputs_of(r, None, None, ("tracks.csv",))["tracks.csv"] for r in (result, between))
-    assert one == other
-    assert all(len(text.splitlines()) > 1 for text in one.values())
+    chain = Chain.for_header(
+        open_events(files["mixed"]).header, RunOptions(gnn=str(weights)), lambda line: None
+    )
+    n_tracks = 0
+    for _, batch in iterate(files["mixed"], step=1):
+        result = chain.event(0, batch["clusters"][0])
+        between = replace(result, hits=replace(result.hits, cluster=3 * result.hits.cluster + 1))
+        one, other = (outputs_of(r, None, None, ("tracks.csv",))["tracks.csv"] for r in (result, between))
+        assert one == other
+        n_tracks += len(result.tracks)
+    assert n_tracks > 10
