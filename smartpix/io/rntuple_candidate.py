@@ -1,8 +1,9 @@
 """RNTuples of ROOT's second release candidate of the format (0.2, ROOT 6.32), which uproot reads no more.
 
-Layout: ROOT's `tree/ntuple/v7/doc/specifications.md` at aa51346. A header describes fields and columns, a footer
-names page lists, a page list says where the elements of each column of each cluster of entries are. Read are lists of
-numbers and of records of numbers, as podio writes them. Fields of other kinds are left out.
+Layout: ROOT's `tree/ntuple/v7/doc/specifications.md` at aa51346. A header describes fields and columns,
+a footer names page lists, a page list says where the elements of each column of each cluster of entries
+are. Read are lists of numbers and of records of numbers, as podio writes them. Fields of other kinds
+are left out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tracks of pixels followed outwards into the strips.
 
-Strips take no part in the search: their hits tell no direction, and no network was trained on them. A track that was
-fitted is continued along its helix from layer to layer, takes the hit with the smallest chi2 of each, and is fitted
-again with these.
+Strips take no part in the search: their hits tell no direction, and no network was trained on them. A
+track that was fitted is continued along its helix from layer to layer, takes the hit with the smallest
+chi2 of each, and is fitted again with these.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tracks followed outwards from layer to layer: compiled loops, arrays in, arrays out. Callers validate.
 
-The filter of :mod:`tracking.fit.kalman`, the other way: from a track's innermost hit to its outermost, and on. Its
-state is the deviation from the fitted helix.
+The filter of :mod:`tracking.fit.kalman`, the other way: from a track's innermost hit to its outermost,
+and on. Its state is the deviation from the fitted helix.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Several Gaussians joined into one of the same mean and covariance: compiled.
 
-Sums are those of the weights, of the parameters' differences from a reference, and of their products. Weights are
-taken over the largest one, since a bend of some mm makes one more probable than another by more than numbers hold.
+Sums are those of the weights, of the parameters' differences from a reference, and of their products.
+Weights are taken over the largest one, since a bend of some mm makes one more probable than another by
+more than numbers hold.
 """
 
 from __future__ import annotations
