@@ -13,7 +13,7 @@ from smartpix.helix import half_turns
 from smartpix.physics import CURVATURE_PER_TESLA, PROTON_MASS, SPEED_OF_LIGHT
 from smartpix.schema import InputError
 
-__all__ = ["flight", "with_times"]
+__all__ = ["flight", "time_terms"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,33 +39,32 @@ def flight(hits: Hits, edges: EdgeColumns, field: float, softest: float) -> tupl
     path = np.where(chord > 0, arc * stretch, np.abs(outer[:, 2] - inner[:, 2]))
     bend = 0.0 if is_straight(field) else abs(field) * CURVATURE_PER_TESLA
     # A curvature of 0 is no bend at all.
-    pt = np.maximum(bend / np.maximum(curvature, 1e-12), softest) if bend else np.full(len(edges), softest)
+    pt = np.maximum(bend / np.maximum(curvature, 1e-12), softest) if bend else np.full(len(chord), softest)
     momentum = pt * stretch
     light = path / SPEED_OF_LIGHT
     return light, light * np.hypot(1.0, PROTON_MASS / momentum)
 
 
-def with_times(
-    edges: EdgeColumns, hits: Hits, field: float, options: ConeOptions, cut: float
-) -> npt.NDArray[np.int64]:
-    """Rows of the edges whose chi2 is at most the cut with the times of their hits in it.
+def time_terms(edges: EdgeColumns, hits: Hits, field: float, options: ConeOptions) -> Floats:
+    """(E,) what the times of their hits add to the chi2 of edges; 0 without ``options.time_sigma``.
 
     The term is ((t_j - t_i - flight) / sigma)^2 with sigma^2 = 2 ``options.time_sigma``^2, and 0 where
-    the difference lies between the flights of :func:`flight`. The edges keep the chi2 without it, which
-    graph networks were trained on.
+    the difference lies between the flights of :func:`flight`, or a time is no number.
 
     Raises:
         InputError: the hits have no times.
     """
+    if not options.time_sigma:
+        return np.zeros(len(edges.source))
     if hits.time is None:
         raise InputError(
             f"cone.time_sigma is {options.time_sigma:g} ps and the hits have no times; leave it at 0, or give a "
             "file with cluster_time"
         )
     time = hits.time.astype(np.float64)
-    taken = time[edges.target] - time[edges.source]
+    with np.errstate(invalid="ignore"):
+        taken = time[edges.target] - time[edges.source]
     shortest, longest = flight(hits, edges, field, options.min_pt)
     off = np.maximum(np.maximum(shortest - taken, taken - longest), 0.0)
     term = off**2 / (2 * (1e-3 * options.time_sigma) ** 2)
-    # A time that is no number tells nothing.
-    return np.flatnonzero(edges.chi2 + np.where(np.isfinite(taken), term, 0.0) <= cut)
+    return np.where(np.isfinite(taken), term, 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seeding.arrays import EdgeColumns, Grid, HitTable, LayerSearches, SearchSettings
-from seeding.arrival import with_times
+from seeding.arrival import time_terms
 from seeding.checks import check_search
 from seeding.cones import ConeOptions
 from seeding.hits import Hits
@@ -167,8 +167,14 @@ def find_edges_within(
         chi2 = in_local(_columns(edges), hits, share, settings, strongest)
         edges = replace(edges, chi2=chi2).take(np.flatnonzero(chi2 <= cut))
     if options.time_sigma:
-        edges = edges.take(with_times(_columns(edges), hits, field, options, cut))
+        # Edges keep the chi2 without times, which graph networks were trained on.
+        edges = edges.take(np.flatnonzero(edges.chi2 + edge_times(edges, hits, field, options) <= cut))
     return edges
+
+
+def edge_times(edges: Edges, hits: Hits, field: float, options: ConeOptions) -> npt.NDArray[np.float64]:
+    """:func:`seeding.arrival.time_terms` of the edges of a search."""
+    return time_terms(_columns(edges), hits, field, options)
 
 
 def _columns(edges: Edges) -> EdgeColumns:

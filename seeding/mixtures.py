@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from seeding.edges import Edges, find_edges_within
+from seeding.edges import Edges, edge_times, find_edges_within
 from seeding.hits import Hits
 from seeding.mixture_kernels import mixture_cuts
 from seeding.options import ConeOptions
@@ -88,10 +88,11 @@ def possibilities(
             f"same hits"
         )
     quantile = options.quantile if quantile is None else quantile
-    single = replace(options, quantile=quantile).joint_cut()
-    less, more = _less_and_more(components, quantile, single)
+    single = replace(options, quantile=quantile)
+    # Without times: these are no matter of the components.
+    less, more = _less_and_more(components, quantile, replace(single, time_sigma=0.0).joint_cut())
     # Another end may add to the cut what any hit here does.
-    at, of = np.nonzero(less < single + more[:, None] + more.max(initial=0.0))
+    at, of = np.nonzero(less < single.joint_cut() + more[:, None] + more.max(initial=0.0))
     mixed = np.zeros(len(hits), dtype=bool)
     mixed[rows] = True
     plain = np.flatnonzero(~mixed)
@@ -151,7 +152,8 @@ def find_mixture_edges(
     is_mixed = found.mixed[edges.source] | found.mixed[edges.target]
     chi2 = edges.chi2 + (found.less[edges.source] + found.less[edges.target]).astype(np.float32)
     more = found.more[edges.source] + found.more[edges.target]
-    kept = np.flatnonzero(chi2 <= np.where(is_mixed, own.joint_cut() + more, options.joint_cut()))
+    with_times = chi2 + edge_times(edges, found.hits, field, options)
+    kept = np.flatnonzero(with_times <= np.where(is_mixed, own.joint_cut() + more, options.joint_cut()))
     source, target = found.row[edges.source[kept]], found.row[edges.target[kept]]
     pair = edges.pair[kept].astype(np.int64)
     order = np.lexsort((chi2[kept], target, source, pair))

@@ -130,6 +130,10 @@ def from_header(told: Mapping[str, Sequence[float]], where: str) -> FieldMap:
     """
     r, z, radial, beam = (np.array(told[name], dtype=np.float64) for name in ("r", "z", "radial", "beam"))
     r, z = _axis(r, where, "r"), _axis(z, where, "z")
+    if r[0] < 0:
+        raise InputError(
+            f"{where}: field_map has r from {r[0]:g} mm on; radii are 0 or more; write the file again"
+        )
     if len(radial) != len(r) * len(z) or len(beam) != len(radial):
         raise InputError(
             f"{where}: field_map has {len(radial)} and {len(beam)} values and {len(r)} x {len(z)} points; write the "

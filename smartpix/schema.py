@@ -162,9 +162,7 @@ TRACKS: dict[str, Column] = {
 
 TRACK_TIMES: dict[str, Column] = {
     "time": Column("f4", "ns", "mean of the hits' times less the flight of a pion from the closest approach"),
-    "sigma_time": Column(
-        "f4", "ns", "its standard deviation, by `cone.time_sigma` or as seen"
-    ),
+    "sigma_time": Column("f4", "ns", "its standard deviation, by `cone.time_sigma` or as seen"),
 }
 """Of tracks in files with times of clusters; NaN where no hit of a track has one."""
 

@@ -25,7 +25,7 @@ from smartpix.estimate.base import Estimator
 from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
 from smartpix.estimate.conditions import readout_untold, training_differs
 from smartpix.estimate.positions import PositionEstimator
-from smartpix.field_map import read_field_map
+from smartpix.field_map import read_field_map, same_table
 from smartpix.io.events import EventFile, Header
 from smartpix.layers import LayerPairs
 from smartpix.merged.directions import Directions, choose_directions
@@ -212,16 +212,20 @@ class Chain:
                 f"Chain.for_header: expected the header of a file, open_events(path).header, and got "
                 f"{header!r:.80}"
             )
+        if options.cone.time_sigma and not header.has_times:
+            raise InputError(
+                f"options: cone.time_sigma is {options.cone.time_sigma:g} ps and clusters of this file have no times; "
+                "set it to 0, or give a file with cluster_time"
+            )
         torch.set_num_threads(options.threads)
         header = with_known_dead(header, options.dead)
-        if options.field_map:
-            header = replace(header, field_map=read_field_map(options.field_map))
+        header, told = _in_field(header, options.field_map)
         if options.calibration:
             header = header.calibrated(read_calibration(options.calibration, header.detector))
         estimator = choose_estimator(
             header, options.estimates, options.weights(), options.link_bits, options.conditions
         )
-        warnings = _warnings(header, options, estimator)
+        warnings = told + _warnings(header, options, estimator)
         splitter = choose_splitter(header, estimator, options.split, warnings.append)
         directions = choose_directions(header, estimator, options.mixture)
         for line in warnings:
@@ -337,6 +341,17 @@ class Chain:
     def warm_up(self, clusters: ak.Array) -> None:
         """Run once on some clusters so that compilation is not timed."""
         self.event(0, clusters)
+
+
+def _in_field(header: Header, path: str) -> tuple[Header, list[str]]:
+    """The header with the table of the field of a file, if one is given; and a line where the header's is another."""
+    if not path:
+        return header, []
+    table = read_field_map(path)
+    table.check_origin(header.field, path)
+    other = header.field_map is not None and not same_table(header.field_map, table)
+    line = f"{path}: is another table of the field than that of the events' file, and is taken instead"
+    return replace(header, field_map=table), [line] if other else []
 
 
 def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:

@@ -135,6 +135,11 @@ class RunOptions:
                 f"options: mixture.mode is '{self.mixture.mode}' and graph={self.graph} has no cones; set "
                 "mixture.mode=off, or graph=cone"
             )
+        if self.cone.time_sigma and self.graph != "cone":
+            raise InputError(
+                f"options: cone.time_sigma is {self.cone.time_sigma:g} ps and graph={self.graph} has no cones; set "
+                "cone.time_sigma=0, or graph=cone"
+            )
 
     def second_pass(self) -> RunOptions | None:
         """The options of the second pass, as if it were the only one; None if there is none."""

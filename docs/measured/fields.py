@@ -31,7 +31,17 @@ def field_map() -> str:
         ]
         for name, r in _rows()
     ]
-    head = ["events", "tracks", "fakes", "reduction", "q/p, %", "its pull", "forward q/p, %", "its pull", "fit, ms"]
+    head = [
+        "events",
+        "tracks",
+        "fakes",
+        "reduction",
+        "q/p, %",
+        "its pull",
+        "forward q/p, %",
+        "its pull",
+        "fit, ms",
+    ]
     return table(head, body)
 
 

@@ -48,7 +48,9 @@ def errors_by_shape() -> str:
             line = [f"{region}, {columns} x {rows}"]
             for source in ("truth", "estimates"):
                 (entry,) = [
-                    e for e in found[source] if (e["region"], e["columns"], e["rows"]) == (region, columns, rows)
+                    e
+                    for e in found[source]
+                    if (e["region"], e["columns"], e["rows"]) == (region, columns, rows)
                 ]
                 line += [f"{1e3 * entry[key]:.1f}" for key in ("bias_x", "sigma_x", "bias_y", "sigma_y")]
             body.append(line)

@@ -1,9 +1,9 @@
-"""Format ``allpix``: text of Allpix Squared's TextWriter (arXiv 1806.05813) with PixelHit objects and, where they
-are there, PixelCharge objects.
+"""Format ``allpix``: text of Allpix Squared's TextWriter (arXiv 1806.05813) with PixelHit objects and,
+where they are there, PixelCharge objects.
 
-Each ``=== N ===`` begins an event, each ``--- NAME ---`` a detector in it. A pixel's charge is that of its PixelCharge,
-else the signal of its PixelHit. Where no table of the detector is given, planes across z are taken, with the pitches
-and numbers of pixels that indices and global positions tell.
+Each ``=== N ===`` begins an event, each ``--- NAME ---`` a detector in it. A pixel's charge is that of
+its PixelCharge, else the signal of its PixelHit. Where no table of the detector is given, planes across
+z are taken, with the pitches and numbers of pixels that indices and global positions tell.
 """
 
 from __future__ import annotations

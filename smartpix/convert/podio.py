@@ -1,5 +1,5 @@
-"""Files of podio (a ROOT file with ``events`` and ``podio_metadata``): their collections, read alike from a TTree
-and an RNTuple.
+"""Files of podio (a ROOT file with ``events`` and ``podio_metadata``): their collections, read alike
+from a TTree and an RNTuple.
 """
 
 from __future__ import annotations

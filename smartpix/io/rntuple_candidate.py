@@ -1,8 +1,9 @@
 """RNTuples of ROOT's second release candidate of the format (0.2, ROOT 6.32), which uproot reads no more.
 
-Layout: ROOT's `tree/ntuple/v7/doc/specifications.md` at aa51346. A header describes fields and columns, a footer
-names page lists, a page list says where the elements of each column of each cluster of entries are. Read are lists of
-numbers and of records of numbers, as podio writes them. Fields of other kinds are left out.
+Layout: ROOT's `tree/ntuple/v7/doc/specifications.md` at aa51346. A header describes fields and columns,
+a footer names page lists, a page list says where the elements of each column of each cluster of entries
+are. Read are lists of numbers and of records of numbers, as podio writes them. Fields of other kinds
+are left out.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ READ = (0, 2)
 """Version that is read: epoch and major."""
 HEADER, FOOTER, PAGES = 1, 2, 3
 """Kinds of envelopes."""
+SMALLEST_ITEM = 8
+"""Bytes."""
 COLLECTION, RECORD = 1, 2
 """Roles of fields; 0 is a number."""
 PLAIN = {4: "u1", 7: "f8", 8: "f4", 9: "f2", 10: "u8", 11: "u4", 12: "u2", 13: "u1", 22: "i8", 23: "i4", 24: "i2",
@@ -80,6 +83,8 @@ class _Bytes:
         size, count = self.take("qI")
         if size > -12 or start - size > len(self.data):
             raise ValueError(f"a list of {-size} bytes")
+        if SMALLEST_ITEM * count > -size:
+            raise ValueError(f"a list of {count} items in {-size} bytes")
         inside = _Bytes(self.data[: start - size], self.at)
         self.at = start - size
         for _ in range(count):
@@ -213,7 +218,22 @@ def read_candidate(anchor: bytes, read: Read, where: str) -> CandidateTuple:
             for cluster in of_group.items()
         ]
     kinds = tuple(kind for kind, _, _ in columns)
-    return CandidateTuple(_lists(fields, columns), kinds, tuple(clusters), tuple(pages), read)
+    found = CandidateTuple(_lists(fields, columns), kinds, tuple(clusters), tuple(pages), read)
+    _check_entries(found)
+    return found
+
+
+def _check_entries(found: CandidateTuple) -> None:
+    """Check that clusters follow one another, and that each has an end for each list of its entries.
+
+    Raises:
+        ValueError: they do not.
+    """
+    at = 0
+    for (first, n), columns in zip(found.clusters, found.pages, strict=True):
+        if first != at or any(sum(p[0] for p in columns[ends]) != n for ends, _ in found.lists.values()):
+            raise ValueError(f"a cluster of {n} entries from {first} on")
+        at += n
 
 
 def _field(record: _Bytes) -> tuple[int, int, int, str]:
@@ -242,6 +262,8 @@ def _lists(
             names += [name] * (parent == row or fields[parent][1] != COLLECTION)
             if parent == row:
                 break
+            if len(names) > len(fields):
+                raise ValueError(f"field {k} is in itself")
             row = parent
         if plain and fields[k][1] == 0 and len(own) == len(lists) == 1 and columns[own[0]][0] in KINDS:
             found[".".join(reversed(names))] = of_field[lists[0]][0], own[0]

@@ -1,8 +1,9 @@
 """Energy loss of charged particles in thin layers: ionisation and bremsstrahlung, compiled.
 
-Ionisation: Bethe's mean with the density effect (PDG, Passage of Particles Through Matter, eq. 34.5), about
-which Landau's distribution is drawn. It is cut where its mean is Bethe's, as in GEANT 3 (W5013, PHYS332).
-Bremsstrahlung: Bethe and Heitler's distribution of the energy kept (as in ATLAS's and ACTS's fast simulations).
+Ionisation: Bethe's mean with the density effect (PDG, Passage of Particles Through Matter, eq. 34.5),
+about which Landau's distribution is drawn. It is cut where its mean is Bethe's, as in GEANT 3 (W5013,
+PHYS332). Bremsstrahlung: Bethe and Heitler's distribution of the energy kept (as in ATLAS's and ACTS's
+fast simulations).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seeding.arrays import EdgeColumns
 from seeding.arrival import flight
 from seeding.edges import find_edges
 from smartpix.physics import PROTON_MASS, SPEED_OF_LIGHT
@@ -84,9 +85,20 @@ def test_other_collisions_are_left_out_and_true_edges_stay():
     )
 
 
+def test_without_field_momenta_are_the_softest():
+    """As the search hands edges on: of light, and of a proton of ``softest``."""
+    edges = searched(None, CONE)
+    columns = EdgeColumns(*(getattr(edges, name) for name in EdgeColumns._fields))
+    straight = columns._replace(curvature=np.zeros_like(edges.curvature))
+    shortest, longest = flight(HITS, straight, 0.0, 2.0)
+    apart = np.linalg.norm(HITS.position[edges.target] - HITS.position[edges.source], axis=1)
+    p = 2.0 * np.hypot(1, edges.cot_theta)
+    np.testing.assert_allclose(shortest, apart / SPEED_OF_LIGHT, rtol=0.02, atol=1e-3)
+    np.testing.assert_allclose(longest / shortest, np.hypot(1, PROTON_MASS / p), rtol=1e-6)
+
+
 def test_unknown_times_tell_nothing_and_missing_ones_are_refused():
-    assert pair_set(searched(None, replace(CONE))) <= pair_set(
-        searched(np.full(len(HITS), np.nan, np.float32))
-    )
+    for unknown in (np.nan, np.inf):
+        assert pair_set(searched(None, CONE)) <= pair_set(searched(np.full(len(HITS), unknown, np.float32)))
     with pytest.raises(InputError, match="the hits have no times"):
         searched(None)

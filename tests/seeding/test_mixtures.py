@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2 as chi2_law
 from scipy.stats import multivariate_normal
 
+from seeding.edges import edge_times, find_edges
 from seeding.mixture_kernels import joint_tail, mixture_cuts
 from seeding.mixtures import find_mixture_edges, possibilities
 from smartpix.estimate.base import Estimate
@@ -294,3 +295,29 @@ def test_the_search_is_as_wide_as_both_ends_add_to_the_cut(event):
     expected = pair_set(found(hits, wide))
     assert pairs == expected
     assert len(expected) > len(pair_set(found(hits, half)))
+
+
+def test_times_count_in_the_test_of_mixtures_too(event):
+    """Of a small sigma, none but edges whose difference is that of a flight are left, whatever the cut is."""
+    hits, rows, components = event
+    timed = dataclasses.replace(CONE, time_sigma=10.0)
+    time = np.random.default_rng(8).normal(0, 0.3, len(hits)).astype(np.float32)
+    both = dataclasses.replace(hits, time=time)
+    one = np.argmax(components.weight, axis=1)
+    alone = Components(
+        *(np.take_along_axis(a, one.reshape(-1, *[1] * (a.ndim - 1)), axis=1) for a in (components.mean, components.cholesky)),
+        np.ones((len(rows), 1)),
+    )  # fmt: skip
+    copies = possibilities(both, rows, alone, timed)
+    as_one = find_edges(
+        copies.hits.take(np.argsort(copies.row)), toys.detector(), toys.pairs(), toys.FIELD, timed
+    )
+    edges = edges_of(both, rows, alone, timed)
+    assert 0 < len(edges) < len(edges_of(hits, rows, alone))
+    assert pair_set(edges) == pair_set(as_one)
+    wide = edges_of(both, rows, components, timed)
+    assert np.all(wide.chi2 + edge_times(wide, both, toys.FIELD, timed) <= timed.joint_cut() + 10)
+    # The cut of a mixture is as far above that of one Gaussian as without times.
+    without = possibilities(hits, rows, components, CONE)
+    at = possibilities(both, rows, components, timed)
+    assert at.more.max() == pytest.approx(without.more.max())

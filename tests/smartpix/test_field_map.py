@@ -54,6 +54,8 @@ def test_what_a_header_cannot_hold_or_tell_is_refused():
     with pytest.raises(InputError, match="has 250000 points and a file's header holds 200000 at most"):
         in_header(large)
     told = in_header(even_table(2.0))
+    with pytest.raises(InputError, match="field_map has r from -40 mm on"):
+        from_header(told | {"r": [r - 40 for r in told["r"]]}, "f.root")
     with pytest.raises(InputError, match="field_map has 84 and 85 values and 5 x 17 points"):
         from_header(told | {"radial": told["radial"][1:]}, "f.root")
 

@@ -14,7 +14,7 @@ from smartpix.schema import InputError
 from smartpix.shipped import data_path
 from smartpix.simulate.events import SimulateOptions, header, simulate_event
 from smartpix.simulate.options import GenerateOptions
-from tests.fields import even_table, write_table
+from tests.fields import even_table, falling_solenoid, write_table
 from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module
@@ -357,3 +357,9 @@ def test_the_chain_follows_a_table_of_the_field(files, options, tmp_path):
     write_table(even_table(0.5 * file.header.field), tmp_path / "half.txt")
     with pytest.raises(InputError, match="at the origin and the events"):
         Chain.for_header(file.header, dataclasses.replace(options, field_map=str(tmp_path / "half.txt")))
+    other = dataclasses.replace(file.header, field_map=falling_solenoid(file.header.field))
+    chain = Chain.for_header(other, dataclasses.replace(options, field_map=str(tmp_path / "even.txt")))
+    assert [line for line in chain.warnings if "even.txt: is another table of the field" in line]
+    timed = dataclasses.replace(options, cone=dataclasses.replace(options.cone, time_sigma=30.0))
+    with pytest.raises(InputError, match=r"cone\.time_sigma is 30 ps and clusters of this file have no"):
+        Chain.for_header(file.header, timed)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from seeding.edges import find_edges
+from seeding.options import ConeOptions
 from smartpix.estimate.base import Estimate
 from smartpix.estimate.options import MixtureOptions
 from smartpix.io.events import iterate, open_events
@@ -93,5 +94,7 @@ def test_the_second_pass_has_the_possibilities_too(event, monkeypatch):
 
 
 def test_windows_have_no_directions():
+    with pytest.raises(InputError, match=r"cone\.time_sigma is 30 ps and graph=window has no cones"):
+        RunOptions(graph="window", cone=ConeOptions(time_sigma=30.0))
     with pytest.raises(InputError, match=r"mixture\.mode is .on. and graph=window has no cones; set mixture"):
         dataclasses.replace(MIXED, graph="window")

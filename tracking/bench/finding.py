@@ -71,7 +71,9 @@ def run_finder(name: str, finder: Finder, sample: Sample) -> FinderRun:
         clock.lap("check")
         stages = dict(tracks.ms) or {FIND: clock.ms[FIND]}
         if tracks.parameters is None:
-            fitted = fit_tracks(hits, tracks, detector, field, FitOptions())
+            fitted = fit_tracks(
+                hits, tracks, detector, field, FitOptions(), field_map=sample.header.field_map
+            )
             clock.lap("fit")
             tracks = replace(tracks, parameters=fitted)
             stages = {"hits": clock.ms["hits"], **stages, "fit": clock.ms["fit"]}

@@ -1,8 +1,8 @@
 """Tracks of pixels followed outwards into the strips.
 
-Strips take no part in the search: their hits tell no direction, and no network was trained on them. A track that was
-fitted is continued along its helix from layer to layer, takes the hit with the smallest chi2 of each, and is fitted
-again with these.
+Strips take no part in the search: their hits tell no direction, and no network was trained on them. A
+track that was fitted is continued along its helix from layer to layer, takes the hit with the smallest
+chi2 of each, and is fitted again with these.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from smartpix.physics import CURVATURE_PER_TESLA
 from tracking.finders.tracks import Tracks
 from tracking.fit.follow_kernels import followed
 from tracking.fit.kernels import USED, gathered
+from tracking.fit.losses import PARTICLES
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
@@ -91,8 +92,8 @@ def follow_tracks(
     parameters = np.stack([helices.d0, helices.z0, helices.phi, helices.theta, helices.qop], axis=1)
     followed(
         tracks.start, of_tracks, status, parameters, *surfaces(detector, options), options.sensor,
-        field * CURVATURE_PER_TESLA, options.straight_momentum, table, _gathered(strips, order)[0], begin,
-        options.follow_chi2, chosen, chi2,
+        field * CURVATURE_PER_TESLA, options.straight_momentum, PARTICLES[options.particle], table,
+        _gathered(strips, order)[0], begin, options.follow_chi2, chosen, chi2,
     )  # fmt: skip
     _keep_best(chosen, chi2)
     rows = np.where(chosen >= 0, np.append(order, -1)[chosen], -1)
@@ -116,7 +117,8 @@ def _bins(
     low = np.where(barrel, of.z_min[layers], of.r_min[layers])
     high = np.where(barrel, of.z_max[layers], of.r_max[layers])
     n_bins = np.maximum(np.ceil(2 * np.pi * np.where(barrel, place, low) / BIN), 4.0)
-    phi = np.arctan2(strips.position[:, 1], strips.position[:, 0])
+    # Places that are no numbers go anywhere, and are near no track.
+    phi = np.nan_to_num(np.arctan2(strips.position[:, 1], strips.position[:, 0]))
     own = np.minimum(np.floor((phi + np.pi) / (2 * np.pi) * n_bins[row]), n_bins[row] - 1)
     number = (np.concatenate([[0.0], np.cumsum(n_bins)])[row] + own).astype(np.int64)
     order = np.argsort(number, kind="stable")

@@ -1,7 +1,7 @@
 """Tracks followed outwards from layer to layer: compiled loops, arrays in, arrays out. Callers validate.
 
-The filter of :mod:`tracking.fit.kalman`, the other way: from a track's innermost hit to its outermost, and on. Its
-state is the deviation from the fitted helix.
+The filter of :mod:`tracking.fit.kalman`, the other way: from a track's innermost hit to its outermost,
+and on. Its state is the deviation from the fitted helix.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from smartpix.compiled import FAST, njit
-from smartpix.physics import PION_MASS
 from smartpix.scattering import theta2_behind
 from tracking.fit.curvilinear import carried, derivatives, kicked, moved, sight, updated
 from tracking.fit.helix import advance, axis, crossing, dot
@@ -162,7 +161,7 @@ def _best(
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def followed(
     start: Any, hits: Any, status: Any, parameters: Any, cylinders: Any, disks: Any, sensor: float, strength: float,
-    momentum: float, layers: Any, strips: Any, begin: Any, cut: float, chosen: Any, chi2: Any,
+    momentum: float, mass: float, layers: Any, strips: Any, begin: Any, cut: float, chosen: Any, chi2: Any,
 ) -> None:  # fmt: skip
     """Find the strip hits of tracks.
 
@@ -170,7 +169,7 @@ def followed(
         start: (T + 1,) of the tracks; hits: (K, 15) see :func:`tracking.fit.kernels.gathered`, inner first;
             status: (K,) those that are used.
         parameters: (T, 5) fitted d0, z0, phi, theta, qop.
-        cylinders, disks, sensor, strength, momentum: see :func:`tracking.fit.kalman.filtered`.
+        cylinders, disks, sensor, strength, momentum, mass: see :func:`tracking.fit.kalman.filtered`.
         layers: (L, 5) cylinder (1) or disk (0), its radius or z, the range of the other one, bins of azimuth.
         strips: (S, 15) as ``hits``, sorted by layer and bin; begin: (bins + 1,) where each bin begins.
         cut: largest chi2.
@@ -194,7 +193,7 @@ def followed(
         heading = (math.cos(phi), math.sin(phi))
         helix = ((-d0 * heading[1], d0 * heading[0], z0), heading, sine, cosine, -qop * strength)
         q = qop if strength != 0 else 1 / momentum
-        inverse = 1 + (q * PION_MASS) ** 2
+        inverse = 1 + (q * mass) ** 2
         scatter = (strength, q * q * inverse, 1 / inverse)
         state = (np.inf, helix[0], (0.0, 0.0, 0.0, 0.0, 0.0), (0.0,) * 15)
         good, path = True, 0.0

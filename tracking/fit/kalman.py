@@ -1,9 +1,10 @@
 """Kalman filter of tracks with multiple scattering: compiled loops, arrays in, arrays out. Callers validate.
 
 The filter (R. Fruehwirth, NIM A 262 (1987) 444) goes from the outermost hit inwards, and ends where the
-parameters are wanted. It is linear about one smooth helix, so that two hits near one another may turn the track
-far off for a while: its state is the deviation from that helix (:mod:`tracking.fit.curvilinear`). A hit's
-position enters in closed form, and its slopes after it, made independent of it by their Cholesky factor.
+parameters are wanted. It is linear about one smooth helix, so that two hits near one another may turn
+the track far off for a while: its state is the deviation from that helix
+(:mod:`tracking.fit.curvilinear`). A hit's position enters in closed form, and its slopes after it, made
+independent of it by their Cholesky factor.
 
 Functions that are called for each hit take numbers and not arrays: Numba counts the users of every array that
 it hands on, which takes longer than the fit.

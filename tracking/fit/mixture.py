@@ -1,6 +1,8 @@
 """Several Gaussians joined into one of the same mean and covariance: compiled.
 
 Sums are those of the weights, of the parameters' differences from a reference, and of their products.
+Weights are taken over the largest one, since a bend of some mm makes one more probable than another by
+more than numbers hold.
 """
 
 from __future__ import annotations
@@ -13,9 +15,7 @@ from smartpix.compiled import FAST, njit
 __all__ = ["N_SUMS", "add", "joined"]
 
 WEIGHT, BEST, CHI2, MEAN, SECOND, N_SUMS = 0, 1, 2, 3, 8, 23
-"""Where the sums are: of the weights; the largest weight, and its chi2; of 5 differences; of 15 products."""
-LARGEST = 300.0
-"""Of the logarithm of a weight, which the exponential can hold."""
+"""Where the sums are: of the weights; the logarithm of the largest, and its chi2; of 5 differences; of 15 products."""
 PHI = 2
 
 
@@ -26,10 +26,13 @@ def add(sums: Any, reference: Any, parameters: Any, covariance: Any, chi2: float
     Args:
         reference: (5,) parameters that differences are taken from, the same for all.
     """
-    weight = math.exp(min(log_weight, LARGEST))
+    if sums[WEIGHT] == 0 or log_weight > sums[BEST]:
+        less = math.exp(sums[BEST] - log_weight) if sums[WEIGHT] > 0 else 0.0
+        for i in range(N_SUMS):
+            sums[i] *= less
+        sums[BEST], sums[CHI2] = log_weight, chi2
+    weight = math.exp(log_weight - sums[BEST])
     sums[WEIGHT] += weight
-    if weight > sums[BEST]:
-        sums[BEST], sums[CHI2] = weight, chi2
     m = 0
     for i in range(5):
         a = parameters[i] - reference[i]

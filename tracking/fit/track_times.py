@@ -50,13 +50,15 @@ def track_times(
         return None
     n = len(tracks)
     owner, rows = np.repeat(np.arange(n), np.diff(tracks.start)), tracks.hits
-    phi, d0, sine = helices.phi[owner], helices.d0[owner], np.sin(helices.theta[owner])
+    phi, d0, theta = helices.phi[owner], helices.d0[owner], helices.theta[owner]
+    sine = np.sin(theta)
     dx, dy = hits.position[rows, 0] + d0 * np.sin(phi), hits.position[rows, 1] - d0 * np.cos(phi)
     chord = np.hypot(dx, dy)
     half = half_turns(curvatures(helices.qop[owner], field, np.maximum(sine, 1e-9)), chord)
     turned = np.divide(half, np.sin(half), out=np.ones_like(half), where=np.abs(half) > 1e-9)
     ahead = np.where(dx * np.cos(phi) + dy * np.sin(phi) < 0, -1.0, 1.0)
-    path = ahead * chord * turned / np.maximum(sine, 1e-9)
+    # Both ways along the helix: across the beam there is none in z, and along it none across.
+    path = ahead * chord * turned * sine + (hits.position[rows, 2] - helices.z0[owner]) * np.cos(theta)
     flight = path / SPEED_OF_LIGHT * np.hypot(1.0, PION_MASS * helices.qop[owner])
     start = hits.time[rows].astype(np.float64) - flight
     known = np.isfinite(start)

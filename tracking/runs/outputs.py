@@ -228,15 +228,15 @@ def _entry(columns: Columns) -> Any:
 
 def _acts_lines(result: EventResult, truth: EventTruth | None, score: TrackScore | None) -> Iterator[str]:
     """Tracks are of no seed (0) and their holes are not counted (0); without truth what ACTS says of it is 0
-    and unknown.
+    and unknown. That counts hits of pixels.
     """
-    tracks, helices, ids = result.tracks, result.helices, result.hits.hit_id
-    # Of a cluster that gave several hits, each on a track, too.
-    cluster = result.hits.cluster
-    shared = (np.bincount(cluster[tracks.hits], minlength=len(ids)) > 1)[cluster]
+    tracks, helices, hits = result.whole.tracks, result.whole.helices, result.whole.hits
+    # Of a cluster that gave several hits, each on a track, too. Clusters of strips may be between.
+    cluster, n_pixels = hits.cluster, np.diff(result.tracks.start)
+    shared = (np.bincount(cluster[tracks.hits], minlength=int(cluster.max(initial=-1)) + 1) > 1)[cluster]
     for k, (first, last) in enumerate(zip(tracks.start[:-1], tracks.start[1:], strict=True)):
         n_hits, outlier = int(last - first), helices.outlier[first:last]
-        measured = ids[tracks.hits[first:last]][~outlier]
+        measured = hits.hit_id[tracks.hits[first:last]][~outlier]
         particle, fraction, kind = 0, 0.0, "unknown"
         if truth is not None and score is not None:
             row, fraction = score.particle[k], float(score.hit_fraction[k])
@@ -245,7 +245,8 @@ def _acts_lines(result: EventResult, truth: EventTruth | None, score: TrackScore
         chi2, ndf, theta = float(helices.chi2[k]), int(helices.ndf[k]), float(helices.theta[k])
         pt, eta = np.sin(theta) / abs(helices.qop[k]), -np.log(np.tan(theta / 2))
         numbers = (chi2, ndf, chi2 / ndf if ndf else 0.0, pt, eta, helices.phi[k], fraction)
-        counts = (k, 0, particle, n_hits, round(fraction * n_hits), len(measured), int(outlier.sum()), 0)
+        n_majority = round(fraction * int(n_pixels[k]))
+        counts = (k, 0, particle, n_hits, n_majority, len(measured), int(outlier.sum()), 0)
         n_shared = int(shared[tracks.hits[first:last]].sum())
         values = [*(str(n) for n in (*counts, n_shared)), *(f"{float(x):.9g}" for x in numbers), kind]
         yield ",".join(values) + ',"[' + "".join(f"{i}," for i in measured) + ']"'

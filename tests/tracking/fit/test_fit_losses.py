@@ -1,4 +1,5 @@
-"""Fits of particles that lost energy on their way: our own propagator, without scattering, and exact Gaussian hits."""
+"""Fits of particles that lost energy on their way: our own propagator, without scattering, and exact
+Gaussian hits."""
 
 from functools import cache
 

@@ -183,3 +183,18 @@ def test_the_challenges_event_has_the_same_tracks_with_its_strips_and_these_are_
     assert central["after"]["half_width"] < 0.5 * central["before"]["half_width"]
     written = outputs_of(both, truth, score)["tracks.root"]
     assert len(written["hit"][0]) == len(both.followed.tracks.hits) > len(both.tracks.hits)
+
+
+def test_tracks_are_followed_as_the_particles_they_are_taken_for():
+    """A proton of 0.4 GeV scatters by more than a pion, so that wrong hits further off are beside it too."""
+    pixels, strips, of_pixels, _, true = event(4, n_noise=0)
+    slow = np.flatnonzero(np.abs(true[:, 3]) > 1 / 1.2)
+    tracks = Tracks.from_rows([of_pixels[k] for k in slow])
+    beside = replace(strips, position=strips.position + [0.0, 3.0, 0.0])
+    added = []
+    for particle in ("pion", "proton"):
+        options = FitOptions(sensor=0.1, support=0, pipe=0, particle=particle)
+        helices = fit_tracks(pixels, tracks, planes(), FIELD, options)
+        options = replace(options, follow_chi2=1.0)
+        added.append(follow_tracks(pixels, tracks, helices, beside, planes(), FIELD, options).n_added.sum())
+    assert added[1] > added[0]

@@ -7,7 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import gamma
 
-from smartpix.simulate.energy_loss import BERYLLIUM, ELECTRON, SILICON, mean_loss
+from smartpix.physics import ELECTRON_MASS
+from smartpix.simulate.energy_loss import BERYLLIUM, SILICON, mean_loss
 from tracking.fit.losses import PARTICLES, TAILS, lost_in, shares_lost
 from tracking.fit.material import thickness
 from tracking.fit.mixture import N_SUMS, add, joined
@@ -44,7 +45,7 @@ def test_the_share_that_ionisation_takes(particle, p):
 
 def test_a_slow_particle_loses_half_at_most():
     assert lost_in((1.0, 0.0), shares_lost(1 / 0.05, PARTICLES["proton"])) == 0.5
-    assert PARTICLES["electron"] == ELECTRON
+    assert PARTICLES["electron"] == ELECTRON_MASS
 
 
 def test_material_on_the_way():
@@ -63,7 +64,9 @@ def test_material_on_the_way():
         assert crossed == pytest.approx(np.array(expected) * math.sqrt(2))
 
 
-def test_gaussians_are_joined_by_mean_and_covariance():
+@pytest.mark.parametrize("common", [0.0, 4000.0, -4000.0])
+def test_gaussians_are_joined_by_mean_and_covariance(common):
+    """Only differences count, however probable all are against the first way."""
     rng = np.random.default_rng(3)
     parts, logs = [], np.log([0.2, 0.5, 0.3])
     for _ in logs:
@@ -72,10 +75,11 @@ def test_gaussians_are_joined_by_mean_and_covariance():
     # The same azimuth, written otherwise.
     shifted = [mean + (2 * np.pi * k) * np.eye(5)[2] for k, (mean, _) in enumerate(parts)]
     sums, reference = np.zeros(N_SUMS), tuple(parts[0][0])
+    logs += common
     for k, (mean, (_, spread)) in enumerate(zip(shifted, parts, strict=True)):
         add(sums, reference, tuple(mean), tuple(spread[np.triu_indices(5)]), 10.0 + k, float(logs[k]))
     chi2, mean, covariance = joined(sums, reference)
-    weights = np.exp(logs)
+    weights = np.exp(logs - common)
     expected = sum(w * m for w, (m, _) in zip(weights, parts, strict=True))
     around = [c + np.outer(m - expected, m - expected) for m, c in parts]
     assert chi2 == 11.0

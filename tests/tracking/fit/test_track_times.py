@@ -55,3 +55,20 @@ def test_hits_without_times_do_not_count(event):
     assert found.sigma[1] == pytest.approx(0.03 / np.sqrt(n))
     assert found.time[1] == pytest.approx(true[1], abs=0.1)
     assert track_times(replace(hits, time=None), tracks, helices, toys.FIELD, 30.0) is None
+
+
+def test_paths_along_the_beam_are_not_made_of_the_way_across(event):
+    """Tracks of a small polar angle, along which 5 um across would be 5 mm along."""
+    hits, tracks, helices, _ = event
+    theta = np.full(len(tracks), 1e-3)
+    owner = np.repeat(np.arange(len(tracks)), np.diff(tracks.start))
+    along = np.linspace(100.0, 900.0, len(owner))
+    phi = helices.phi[owner]
+    across = 1e-3 * along + 5e-3 * np.random.default_rng(4).normal(size=len(owner))
+    position = np.zeros((len(hits), 3))
+    position[tracks.hits] = np.column_stack([across * np.cos(phi), across * np.sin(phi), along])
+    straight = replace(helices, d0=0 * helices.d0, z0=0 * helices.z0, theta=theta, qop=0 * helices.qop)
+    time = np.zeros(len(hits), np.float32)
+    time[tracks.hits] = along / SPEED_OF_LIGHT
+    found = track_times(replace(hits, position=position, time=time), tracks, straight, toys.FIELD, 30.0)
+    np.testing.assert_allclose(found.time, 0.0, atol=1e-5)

@@ -15,10 +15,11 @@ from smartpix.io.write import write_events
 from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import InputError
 from tests.smartpix.io.event_files import rewritten
+from tracking.chain import Chain
 from tracking.options import RunOptions
 from tracking.runs import driver
 from tracking.runs.driver import run
-from tracking.runs.outputs import ACTS_COLUMNS, EXTRA
+from tracking.runs.outputs import ACTS_COLUMNS, EXTRA, outputs_of
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +217,18 @@ def test_tracks_of_files_with_times_have_times(files, weights, tmp_path):
     assert np.all(ak.to_numpy(ak.flatten(tracks["track_sigma_time"])) > 0)
     with pytest.raises(InputError, match="one has times of clusters and the other none"):
         run([files["mixed"], tmp_path / "timed.root"], tmp_path / "both", RunOptions(gnn=str(weights)))
+
+
+def test_csv_tracks_do_not_depend_on_clusters_that_give_no_hit(files, weights):
+    """Clusters of strips lie between those of pixels."""
+    chain = Chain.for_header(
+        open_events(files["mixed"]).header, RunOptions(gnn=str(weights)), lambda line: None
+    )
+    n_tracks = 0
+    for _, batch in iterate(files["mixed"], step=1):
+        result = chain.event(0, batch["clusters"][0])
+        between = replace(result, hits=replace(result.hits, cluster=3 * result.hits.cluster + 1))
+        one, other = (outputs_of(r, None, None, ("tracks.csv",))["tracks.csv"] for r in (result, between))
+        assert one == other
+        n_tracks += len(result.tracks)
+    assert n_tracks > 10
