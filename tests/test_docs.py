@@ -195,7 +195,7 @@ UNMEASURED = {
     "docs/detectors.md": (
         "above 0.9 GeV", "abs(eta) of 2.5", "in 3.8 T", "slopes of up to 0.3", "30 % weaker on the axis at 1.6 m",
         "abs(eta) of 1.5",
-    ),  # fmt: skip
+    ),
     "docs/robustness.md": ("holds 68 % of the residuals", "that hold 68 %", "the 68 % ellipsoid"),
     "docs/scaling.md": (),
     "docs/trkx.md": ("| 0.2 |", "| 0.01 |", "l / 1.7", "68 and 95 %", "0.3 to 10 GeV", "3 % of the hits", "1 % of the tracks"),

@@ -5,6 +5,7 @@ Ours are in :data:`FINDERS`; other packages add theirs through the entry point g
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from smartpix.io.events import Header
 
 __all__ = ["FINDERS", "GROUP", "finder_maker", "finder_names", "make_finder"]
+
+log = logging.getLogger(__name__)
 
 GROUP = "smartpix.finders"
 """Entry points of other packages: a name, and a function that makes a finder for a header."""
@@ -122,6 +125,8 @@ FINDERS: dict[str, FinderMaker] = {
     "acts-split": _acts_split,
 }
 """Our finders, each with its maker."""
+IN_FIELD_MAPS = tuple(name for name in FINDERS if name.partition("-")[0] in ("chain", "gravnet"))
+"""Those that follow a table of the field."""
 
 
 def finder_names() -> list[str]:
@@ -160,6 +165,11 @@ def make_finder(name: str, header: Header) -> Finder:
         InputError: as :func:`finder_maker`; the maker of another package fails or gives no finder; or what
             the finder itself does not take, such as a detector that ACTS does not know.
     """
+    if header.field_map is not None and name in FINDERS and name not in IN_FIELD_MAPS:
+        log.warning(
+            "finder '%s' does not know tables of the field, and takes its %g T at the origin for all places", name,
+            header.field,
+        )  # fmt: skip
     return finder_maker(name)(header)
 
 

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from smartpix.io.events import iterate
+from smartpix.io.events import iterate, open_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
+from tests.fields import falling_solenoid
 from tests.helpers import REPOSITORY
 from tracking.acts.reference import WORKING_POINTS as ACTS_POINTS
 from tracking.bench.events import load_sample
@@ -215,3 +216,13 @@ def test_the_toy_is_found_and_judged_beside_the_chain(package, monkeypatch):
     assert chain["fake_rate"] < toy["fake_rate"] < 0.1
     assert set(runs["toy"].ms) == {"hits", "find", "fit"}
     assert set(runs["chain"].ms) == {"split", "hits", "cone", "seed", "graph", "build", "fit"}
+
+
+def test_a_finder_that_does_not_know_the_table_of_the_field_says_so(caplog):
+    header = open_events(data_path("sample.root")).header
+    falling = dataclasses.replace(header, field_map=falling_solenoid(header.field))
+    make_finder("path", header)
+    make_finder("chain", falling)
+    assert "tables of the field" not in caplog.text
+    make_finder("path", falling)
+    assert "finder 'path' does not know tables of the field, and takes its 3.8 T" in caplog.text

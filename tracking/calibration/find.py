@@ -130,6 +130,11 @@ def calibration_of_files(
             f"{files[0]}: its hits are taken without pixels, which tell neither slope nor charge, so that there is "
             "nothing to calibrate; give files with pixels, and estimates=auto"
         )
+    if chain.header.field_map is not None:
+        raise InputError(
+            f"{files[0]}: has a table of the field, and the alignment takes tracks for helices in a uniform one: what "
+            "the field does would become motions of modules; calibrate from events in a uniform field"
+        )
     reference = reference_offsets(header, run, options)
     if reference is None:
         report(

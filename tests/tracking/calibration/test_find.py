@@ -11,6 +11,7 @@ from smartpix.io.events import iterate, open_events
 from smartpix.io.write import write_events
 from smartpix.schema import InputError
 from smartpix.shipped import data_path
+from tests.fields import falling_solenoid
 from tracking.calibration.find import calibration_of_files, find_calibration
 from tracking.calibration.options import CalibrateOptions
 from tracking.chain import Chain
@@ -109,3 +110,11 @@ def test_wrong_arguments_are_one_line(arguments, words, tmp_path, capsys):
     err = capsys.readouterr().err
     assert words in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_table_of_the_field_is_refused(header, tmp_path):
+    path = tmp_path / "falling.root"
+    ((_, events),) = iterate(data_path("sample.root"), step=1, stop=1)
+    write_events(path, replace(header, field_map=falling_solenoid(header.field)), [events])
+    with pytest.raises(InputError, match="has a table of the field"):
+        calibration_of_files([path], RunOptions(), CalibrateOptions())
