@@ -25,7 +25,7 @@ from tracking.calibration.align import FEW_SAMPLES, Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.calibration.response import Response, response
-from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen
+from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen, without_worst
 from tracking.chain import Chain
 from tracking.finders.options import DeadOptions
 from tracking.fit.options import BeamOptions
@@ -39,6 +39,9 @@ Floats = npt.NDArray[np.float64]
 
 FIRST_ERROR = 0.05
 """mm that modules may be off in the first pass: hits that far away still make tracks."""
+TRIALS, SETTLED, WORST = 4, 1.5, 4.0
+"""Of the alignment in a pass, while chi2 over the degrees of freedom is above SETTLED; each leaves out tracks for which
+it is above WORST times the median."""
 MIN_TRACKS = 100
 """Below, the errors of all that is found are as large as what may be wrong."""
 
@@ -168,8 +171,7 @@ def find_calibration(
     result: FoundCalibration | None = None
     found: Alignment | None = None
     for number in range(1, options.passes + 1):
-        there = replace(chain, header=base.calibrated(current))
-        events = _tracks(there, records, options)
+        events = _tracks(replace(chain, header=base.calibrated(current)), records, options)
         if found is not None:
             events = [replace(e, hits=measured_alone(e.hits, current)) for e in events]
         n_tracks, n_hits = sum(len(e.tracks) for e in events), sum(len(e.hits) for e in events)
@@ -182,13 +184,20 @@ def find_calibration(
         if not options.keep_modules:
             # The errors of those before the last only widen the search: few samples tell them.
             of_pass = options if number == options.passes else replace(options, samples=FEW_SAMPLES)
-            found = find_alignment(
-                _look(events, base, chain.options),
-                _respond(events, base, chain.options),
-                base.detector,
-                of_pass,
-                found,
-            )
+            before = found
+            for more in reversed(range(TRIALS)):
+                found = find_alignment(
+                    _look(events, base, chain.options),
+                    _respond(events, base, chain.options),
+                    base.detector,
+                    of_pass,
+                    before,
+                )
+                if more == 0 or found.chi2[-1] <= SETTLED * found.n_freedoms:
+                    break
+                # Far off, a track may have taken a wrong hit: such ones draw modules to them.
+                there = displaced(base.detector, found.motion[:, :3], found.motion[:, 3:])
+                events = without_worst(events, there, base.field, chain.options.fit, WORST, chain.options.threads)
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
