@@ -118,7 +118,7 @@ def find_alignment(
                 [(-gradient - at / drawn**2)[:, :, None], _random_forces(normal, drawn, rng, n_samples)],
                 axis=2,
             )
-            steps, made = normal.solved(force, drawn, free, options.steps)
+            steps = normal.solved(force, drawn, free, options.steps)[0]
             motions, samples = at + steps[:, :, 0], steps[:, :, 1:]
             if left:
                 alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)
@@ -151,7 +151,9 @@ def find_alignment(
     steepest = np.zeros((bodies.n_layers, 2))
     np.maximum.at(steepest, layer[now.module], np.abs(now.cot))
     faces, samples_there = mean_squares(detector, steepest), bodies.of_modules(samples)
-    square = np.einsum("maij,mis,mjs->ma", faces, samples_there, samples_there, optimize=True) / options.samples
+    square = (
+        np.einsum("maij,mis,mjs->ma", faces, samples_there, samples_there, optimize=True) / options.samples
+    )
     alone = np.einsum("maij,mij->ma", faces, normal.alone(drawn)[:n])
     square = _joined(square, alone, options.samples, free[:n], layer)
     # What the tracks determined of the motions, and not the widths, they cannot tell of the errors as well.

@@ -17,7 +17,16 @@ from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
-__all__ = ["EventTracks", "Seen", "chosen_tracks", "measured_alone", "placed", "seen", "slopes_on_modules", "without_worst"]
+__all__ = [
+    "EventTracks",
+    "Seen",
+    "chosen_tracks",
+    "measured_alone",
+    "placed",
+    "seen",
+    "slopes_on_modules",
+    "without_worst",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -156,7 +165,12 @@ def seen(
 
 
 def without_worst(
-    events: Sequence[EventTracks], detector: Detector, field: float, options: FitOptions, most: float, threads: int = 1
+    events: Sequence[EventTracks],
+    detector: Detector,
+    field: float,
+    options: FitOptions,
+    most: float,
+    threads: int = 1,
 ) -> list[EventTracks]:
     """The events without tracks whose chi2 over the degrees of freedom is above ``most`` times the median of all."""
     options = replace(options, outlier_chi2=np.inf, angles=False)
