@@ -11,7 +11,8 @@ them are made, and the tracks fitted anew.
 What is left of a module's error has the same ties: tracks hardly see layers that move or turn together.
 It is taken from samples of the motions' distribution after the fit (G. Papandreou and A. Yuille, NIPS
 2010: the solution for random forces of the covariance of the second derivatives has their inverse as
-covariance).
+covariance). How far modules are off on the whole is searched for with these as well. Where tracks tell
+nothing of a motion, its width stays at what the options say, and never falls to 0.
 """
 
 from __future__ import annotations

@@ -158,6 +158,8 @@ def find_calibration(
     Each pass runs the chain with what those before found, fits the tracks, moves the modules to where chi2 is
     least, and compares the estimates with the tracks. In the first pass, hits have the errors of modules that may be
     anywhere, so that a few wrong ones do not move these; in the others their own alone.
+    Where modules are seen to be farther off, the first pass is made again for twice of that. Tracks that fit no
+    alignment are left out.
 
     Args:
         chain: without a calibration.
