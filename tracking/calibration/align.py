@@ -11,7 +11,8 @@ them are made, and the tracks fitted anew.
 What is left of a module's error has the same ties: tracks hardly see layers that move or turn together.
 It is taken from samples of the motions' distribution after the fit (G. Papandreou and A. Yuille, NIPS
 2010: the solution for random forces of the covariance of the second derivatives has their inverse as
-covariance).
+covariance). How far modules are off on the whole is searched for with these as well. Where tracks tell
+nothing of a motion, its width stays at what the options say, and never falls to 0.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.geometry import Detector
-from tracking.calibration.moves import N_FREE, derivatives, layer_motion, sums
+from tracking.calibration.moves import N_FREE, derivatives, layer_motion, mean_squares, sums
 from tracking.calibration.options import CalibrateOptions
 from tracking.calibration.response import Response
 from tracking.calibration.sample import Seen
@@ -33,12 +34,11 @@ __all__ = ["FEW_SAMPLES", "Alignment", "find_alignment", "gradient_of"]
 
 Floats = npt.NDArray[np.float64]
 
-SMALLEST = 1e-5, 1e-7
-"""Widths in mm and rad below which none is taken for the modules' own: they would lie still for good."""
-ROUNDS, LEAST_TOLD = 50, 0.01
-"""Of the search for the widths of motions; and information of tracks on a motion, at least, in that of
-its width."""
-RESIZED, FEW_SAMPLES = (2, 1), 4
+BELIEVED = 3.0
+"""Bodies that the width believed so far counts as where another is found."""
+FARTHER = 1.5
+"""How far the widths of modules go, of the logarithm of a step: steps are short where tracks tell little."""
+RESIZED, FEW_SAMPLES = (2, 6), 4
 """Times that widths are found at first and in searches that start from another, and samples for each: all
 modules together have many."""
 SHORTER, ROUNDING = 8, 1e-3
@@ -60,7 +60,7 @@ class Alignment:
             frame.
         own: (M, 6) the modules' own; layers: (L, 6) of whole layers, shifts along and rotations about the
             axes of the global frame, see :func:`layer_motion`.
-        error: (M, 2) mm, standard deviations of x and y of what is left.
+        error: (M, 2) mm, standard deviations of what is left of x and y, over a module's face.
         width: (6,) how far modules are off their layers, from a first search; it draws them to 0 in the
             last.
         layer_width: (6,) the same of the layers, never less than the options say.
@@ -123,8 +123,10 @@ def find_alignment(
             motions, samples = at + steps[:, :, 0], steps[:, :, 1:]
             if left:
                 alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)
-                error = np.sqrt(_joined(samples[:n], alone[:n], free[:n], layer))
-                width = np.minimum(_found_widths(motions[:n][free[:n]], error[free[:n]], width), most)
+                square = (samples[:n] ** 2).mean(axis=2)
+                error = np.sqrt(_joined(square, alone[:n], n_samples, free[:n], layer))
+                told = _found_widths(motions[:n][free[:n]], error[free[:n]], width)
+                width = np.minimum(width * (told / width) ** FARTHER, most)
                 if left == 1:
                     # Layers are few and tied: found anew from what they drew, their widths would run away.
                     layer_width = np.maximum(
@@ -147,8 +149,14 @@ def find_alignment(
     )
     if not np.any(free[:n]):
         samples[:n] = 0.0
-    alone = np.diagonal(normal.alone(drawn), axis1=1, axis2=2)[:n]
-    square = _joined(bodies.of_modules(samples), alone, free[:n], layer)[:, :2]
+    steepest = np.zeros((bodies.n_layers, 2))
+    np.maximum.at(steepest, layer[now.module], np.abs(now.cot))
+    faces, samples_there = mean_squares(detector, steepest), bodies.of_modules(samples)
+    square = (
+        np.einsum("maij,mis,mjs->ma", faces, samples_there, samples_there, optimize=True) / options.samples
+    )
+    alone = np.einsum("maij,mij->ma", faces, normal.alone(drawn)[:n])
+    square = _joined(square, alone, options.samples, free[:n], layer)
     # What the tracks determined of the motions, and not the widths, they cannot tell of the errors as well.
     n_freedoms = normal.n_rows - normal.determined(samples * free[:, None, None])
     if np.any(free[:n]):
@@ -169,22 +177,20 @@ def _random_forces(normal: Normal, drawn: Floats, rng: np.random.Generator, n: i
 
 
 def _joined(
-    samples: Floats, alone: Floats, free: npt.NDArray[np.bool_], layer: npt.NDArray[np.int32]
+    square: Floats, alone: Floats, n: int, free: npt.NDArray[np.bool_], layer: npt.NDArray[np.int32]
 ) -> Floats:
-    """(M, 6) variances of the modules' motions.
+    """(M, V) variances of what modules' motions do.
 
     A module's own samples tell its variance roughly. They are joined with the ratio that all samples of
     its layer have to the variance of each module alone.
 
     Args:
-        samples: (M, 6, S); alone: (M, 6) variances if all other bodies were known; free: (M,) modules
-            that moved.
+        square: (M, V) mean squares of n samples; alone: (M, V) variances if all other bodies were known;
+            free: (M,) modules that moved.
     """
-    n, s = int(layer.max()) + 1, samples.shape[2]
-    moved = (samples**2).mean(axis=2)
-    used = free[:, None]
-    ratio = sums(moved * used, layer, n) / np.maximum(sums(alone * used, layer, n), 1e-300)
-    return np.asarray(np.where(used, (s * moved + OF_LAYER * ratio[layer] * alone) / (s + OF_LAYER), moved))
+    used, n_layers = free[:, None], int(layer.max()) + 1
+    ratio = sums(square * used, layer, n_layers) / np.maximum(sums(alone * used, layer, n_layers), 1e-300)
+    return np.asarray(np.where(used, (n * square + OF_LAYER * ratio[layer] * alone) / (n + OF_LAYER), square))
 
 
 def _widths(shift: float, rotation: float) -> Floats:
@@ -192,23 +198,18 @@ def _widths(shift: float, rotation: float) -> Floats:
 
 
 def _found_widths(own: Floats, error: Floats, width: Floats) -> Floats:
-    """(6,) widths of the modules' own motions, where their likelihood is largest.
+    """(6,) widths of motions by a step of expectation and maximization (A. P. Dempster et al., J. R. Stat.
+    Soc. B 39 (1977) 1): the mean square of what is found and of what is left.
+
+    Bodies count by the share of their variance that the tracks took away, squared. Beside them stand
+    ``BELIEVED`` others of the width that is believed so far: where tracks tell nothing, it stays.
 
     Args:
         own, error: (F, 6) motions as found, drawn to 0 by ``width``, and their standard deviations.
     """
-    if len(own) == 0:
-        return width
-    # Without that pull, a motion would be this, with this variance, of which the tracks alone are the
-    # cause.
-    variance = 1 / np.maximum(1 / error**2 - 1 / width**2, LEAST_TOLD / width**2)
-    square = (own * (1 + variance / width**2)) ** 2
-    least = _widths(*SMALLEST) ** 2
-    found = np.maximum(width**2, least)
-    for _ in range(ROUNDS):
-        weight = 1 / (found + variance) ** 2
-        found = np.maximum((weight * (square - variance)).sum(axis=0) / weight.sum(axis=0), least)
-    return np.asarray(np.sqrt(found))
+    told = np.clip(1 - (error / width) ** 2, 0.0, 1.0) ** 2
+    square = (told * (own**2 + error**2)).sum(axis=0) + BELIEVED * width**2
+    return np.asarray(np.sqrt(square / (told.sum(axis=0) + BELIEVED)))
 
 
 def gradient_of(of: Seen, n: int) -> Floats:

@@ -25,7 +25,7 @@ from tracking.calibration.align import FEW_SAMPLES, Alignment, find_alignment
 from tracking.calibration.offsets import Offsets, offsets
 from tracking.calibration.options import CalibrateOptions
 from tracking.calibration.response import Response, response
-from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen
+from tracking.calibration.sample import EventTracks, Seen, chosen_tracks, measured_alone, seen, without_worst
 from tracking.chain import Chain
 from tracking.finders.options import DeadOptions
 from tracking.fit.options import BeamOptions
@@ -39,6 +39,12 @@ Floats = npt.NDArray[np.float64]
 
 FIRST_ERROR = 0.05
 """mm that modules may be off in the first pass: hits that far away still make tracks."""
+FAR = 1.2
+"""Widths of x and y over FIRST_ERROR above which the first pass is made again with twice of it: it lost most tracks of
+modules that are farther off."""
+TRIALS, SETTLED, WORST = 4, 1.5, 4.0
+"""Of the alignment in a pass, while chi2 over the degrees of freedom is above SETTLED; each leaves out tracks for which
+it is above WORST times the median."""
 MIN_TRACKS = 100
 """Below, the errors of all that is found are as large as what may be wrong."""
 
@@ -157,6 +163,8 @@ def find_calibration(
     Each pass runs the chain with what those before found, fits the tracks, moves the modules to where chi2 is
     least, and compares the estimates with the tracks. In the first pass, hits have the errors of modules that may be
     anywhere, so that a few wrong ones do not move these; in the others their own alone.
+    Where modules are seen to be farther off, the first pass is made again for twice of that. Tracks that fit no
+    alignment are left out.
 
     Args:
         chain: without a calibration.
@@ -167,14 +175,12 @@ def find_calibration(
         InputError: too few tracks.
     """
     base = chain.header
-    current = nothing_known(base.detector)
-    if not options.keep_modules:
-        current = replace(current, position_error=np.full_like(current.position_error, FIRST_ERROR))
+    current = _nothing_known(base.detector, 0.0 if options.keep_modules else FIRST_ERROR)
     result: FoundCalibration | None = None
     found: Alignment | None = None
-    for number in range(1, options.passes + 1):
-        there = replace(chain, header=base.calibrated(current))
-        events = _tracks(there, records, options)
+    number = wider = 1
+    while number <= options.passes:
+        events = _tracks(replace(chain, header=base.calibrated(current)), records, options)
         if found is not None:
             events = [replace(e, hits=measured_alone(e.hits, current)) for e in events]
         n_tracks, n_hits = sum(len(e.tracks) for e in events), sum(len(e.hits) for e in events)
@@ -187,13 +193,15 @@ def find_calibration(
         if not options.keep_modules:
             # The errors of those before the last only widen the search: few samples tell them.
             of_pass = options if number == options.passes else replace(options, samples=FEW_SAMPLES)
-            found = find_alignment(
-                _look(events, base, chain.options),
-                _respond(events, base, chain.options),
-                base.detector,
-                of_pass,
-                found,
-            )
+            found, events = _aligned(events, base, chain.options, of_pass, found)
+            n_tracks, n_hits = sum(len(e.tracks) for e in events), sum(len(e.hits) for e in events)
+            if number == wider == 1 and found.width[:2].max() > FAR * FIRST_ERROR:
+                wider, found = 2, None
+                current = _nothing_known(base.detector, wider * FIRST_ERROR)
+                report(
+                    f"modules are off by more than {FIRST_ERROR:g} mm: pass 1 again for {wider * FIRST_ERROR:g} mm"
+                )
+                continue
             motion = found.motion
         fitted = _look(events, base, chain.options)(motion)
         of_tracks = offsets(events, fitted, base.detector, options)
@@ -203,8 +211,35 @@ def find_calibration(
             f"pass {number} of {options.passes}: {n_tracks} tracks, charge scale {current.charge_scale:.4f}, "
             + ("no alignment" if found is None else f"chi2 {found.chi2[0]:.0f} -> {found.chi2[-1]:.0f}")
         )
+        number += 1
     assert result is not None
     return result
+
+
+def _aligned(
+    events: list[EventTracks],
+    base: Header,
+    run: RunOptions,
+    options: CalibrateOptions,
+    start: Alignment | None,
+) -> tuple[Alignment, list[EventTracks]]:
+    """An alignment, and the events less the tracks that were left out because they do not fit any."""
+    for more in reversed(range(TRIALS)):
+        found = find_alignment(
+            _look(events, base, run), _respond(events, base, run), base.detector, options, start
+        )
+        if more == 0 or found.chi2[-1] <= SETTLED * found.n_freedoms:
+            break
+        # Far off, a track may have taken a wrong hit: such ones draw modules to them.
+        there = displaced(base.detector, found.motion[:, :3], found.motion[:, 3:])
+        events = without_worst(events, there, base.field, run.fit, WORST, run.threads)
+    return found, events
+
+
+def _nothing_known(detector: Detector, error: float) -> Calibration:
+    """A calibration that changes nothing but the hits' errors: modules may be off by ``error`` mm."""
+    nothing = nothing_known(detector)
+    return replace(nothing, position_error=np.full_like(nothing.position_error, error))
 
 
 def _look(events: Sequence[EventTracks], base: Header, run: RunOptions) -> Callable[[Floats], Seen]:

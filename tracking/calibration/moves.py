@@ -8,12 +8,14 @@ import numpy.typing as npt
 from smartpix.beam import CENTRED
 from smartpix.geometry import Detector
 
-__all__ = ["N_FREE", "derivatives", "layer_motion", "sums"]
+__all__ = ["N_FREE", "derivatives", "layer_motion", "mean_squares", "sums"]
 
 Floats = npt.NDArray[np.float64]
 
 N_FREE = 6
 """Parameters of a body: shifts in mm and rotations in rad along and about three axes."""
+PLACES, SHARES = np.array([-(0.6**0.5), 0.0, 0.6**0.5]), np.array([5.0, 8.0, 5.0]) / 18
+"""Of C. F. Gauss' rule for a mean over a module, along each of its axes."""
 
 
 def derivatives(cot: Floats, place: Floats) -> Floats:
@@ -44,6 +46,27 @@ def layer_motion(detector: Detector) -> Floats:
     cross = np.stack([zero, z, -y, -z, zero, x, y, -x, zero], axis=1).reshape(-1, 3, 3)
     result = np.zeros((len(detector), N_FREE, N_FREE))
     result[:, :3, :3], result[:, :3, 3:], result[:, 3:, 3:] = turn, turn @ cross, turn
+    return result
+
+
+def mean_squares(detector: Detector, steepest: Floats) -> Floats:
+    """(M, 2, 6, 6) means over each module's face of the products of the derivatives of x and of y.
+
+    A module that turned, or lies off along its normal, has its hits off by what depends on where they are.
+
+    Args:
+        steepest: (L, 2) largest slopes on a layer's modules of lines from the middle of the beam.
+    """
+    at_rest = detector.at_beam(CENTRED)
+    half, m = np.stack([at_rest.half_x, at_rest.half_y], axis=1), len(detector)
+    limit, result = steepest[at_rest.layer_index], np.zeros((m, 2, N_FREE, N_FREE))
+    for i, j in np.ndindex(3, 3):
+        place = half * PLACES[[i, j]]
+        line = np.einsum("mji,mj->mi", at_rest.axes, at_rest.center)
+        line[:, :2] += place
+        flat = np.where(np.abs(line[:, 2:]) < 1e-6, 1e-6, line[:, 2:])
+        of = derivatives(np.clip(line[:, :2] / flat, -limit, limit), place)
+        result += SHARES[i] * SHARES[j] * of[:, :, :, None] * of[:, :, None]
     return result
 
 

@@ -17,7 +17,16 @@ from tracking.finders.tracks import Parameters, Tracks
 from tracking.fit.options import FitOptions
 from tracking.fit.tracks import Helices, fit_tracks
 
-__all__ = ["EventTracks", "Seen", "chosen_tracks", "measured_alone", "placed", "seen", "slopes_on_modules"]
+__all__ = [
+    "EventTracks",
+    "Seen",
+    "chosen_tracks",
+    "measured_alone",
+    "placed",
+    "seen",
+    "slopes_on_modules",
+    "without_worst",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,6 +46,17 @@ class EventTracks:
     tracks: Tracks
     charge: Floats
     lone: npt.NDArray[np.bool_]
+
+    def taken(self, good: npt.NDArray[np.bool_]) -> EventTracks:
+        """Those of its T tracks that are good, (T,), and their hits."""
+        size = np.diff(self.tracks.start)
+        kept = np.repeat(good, size)
+        start = np.concatenate([[0], np.cumsum(size[good])]).astype(np.int64)
+        rows = np.arange(int(kept.sum()))
+        return EventTracks(
+            replace(self.hits.take(np.flatnonzero(kept)), cluster=rows),
+            Tracks(rows, start, self.tracks.score[good]), self.charge[kept], self.lone[kept],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -142,6 +162,22 @@ def seen(
     names = ("module", "cot", "place", "residual", "weight", "variance", "track")
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Seen(**joined, chi2=sum(part.chi2 for part in parts))
+
+
+def without_worst(
+    events: Sequence[EventTracks],
+    detector: Detector,
+    field: float,
+    options: FitOptions,
+    most: float,
+    threads: int = 1,
+) -> list[EventTracks]:
+    """The events without tracks whose chi2 over the degrees of freedom is above ``most`` times the median of all."""
+    options = replace(options, outlier_chi2=np.inf, angles=False)
+    fits = [fit_tracks(placed(e.hits, detector), e.tracks, detector, field, options, threads) for e in events]
+    ratios = [helices.chi2 / np.maximum(helices.ndf, 1) for helices in fits]
+    limit = most * np.median(np.concatenate(ratios))
+    return [event.taken(ratio <= limit) for event, ratio in zip(events, ratios, strict=True)]
 
 
 def slopes_on_modules(helices: Parameters, tracks: Tracks, hits: Hits, field: float) -> Floats:

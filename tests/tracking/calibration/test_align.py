@@ -194,6 +194,7 @@ def test_few_tracks_of_modules_far_off_do_not_run_away():
     events, found = [straight_tracks(true, 40, 12)], None
     for _ in range(2):
         found = aligned(events, table, options, found)
-        assert found.chi2[-1] < 1.001 * found.chi2[0]
+        # Widths that become smaller draw modules back a little.
+        assert found.chi2[-1] < 1.05 * found.chi2[0]
         assert np.all(found.width <= [options.module_shift] * 3 + [options.module_rotation] * 3)
     assert np.abs(found.motion[:, :3]).max() < 1.0

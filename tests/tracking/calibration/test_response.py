@@ -9,7 +9,7 @@ from smartpix.calibration import displaced
 from tests.tracking.calibration.test_align import OPTIONS, VACUUM, aligned, looker
 from tests.tracking.calibration.toys import moved_wedge, straight_tracks
 from tracking.calibration.align import _joined
-from tracking.calibration.moves import N_FREE, layer_motion
+from tracking.calibration.moves import N_FREE, layer_motion, mean_squares
 from tracking.calibration.response import response
 from tracking.calibration.sample import seen
 from tracking.calibration.solve import Bodies, Normal
@@ -106,8 +106,14 @@ def test_errors_hold_the_ties_between_modules(planted):
         rows = slice(N_FREE * m, N_FREE * (m + 1))
         to_modules[rows, rows] = np.eye(N_FREE)
         to_modules[rows, N_FREE * (n + k) : N_FREE * (n + k + 1)] = bodies.of_layer[m]
-    whole = np.diagonal(to_modules @ inverse @ to_modules.T).reshape(n, N_FREE)[:, :2]
-    alone = np.diagonal(normal.alone(width)[:n], axis1=1, axis2=2)[:, :2]
+    of_module = np.einsum("mimj->mij", (to_modules @ inverse @ to_modules.T).reshape(n, N_FREE, n, N_FREE))
+    last = looker(events, table)(found.motion)
+    steepest = [
+        np.abs(last.cot[table.layer_index[last.module] == k]).max(axis=0) for k in range(len(table.layers))
+    ]
+    faces = mean_squares(table, np.array(steepest))
+    whole = np.einsum("maij,mij->ma", faces, of_module)
+    alone = np.einsum("maij,mij->ma", faces, normal.alone(width)[:n])
     scale = max(found.chi2[-1] / found.n_freedoms, 1.0)
     assert scale < 1.2
     for layer in range(len(table.layers)):
@@ -124,7 +130,7 @@ def test_variances_of_few_samples_follow_those_of_their_layer():
     alone = np.full((400, N_FREE), 2.0)
     true = np.where(layer == 0, 2.0, 6.0)
     samples = rng.normal(size=(400, N_FREE, 4)) * np.sqrt(true)[:, None, None]
-    found = _joined(samples, alone, np.ones(400, dtype=bool), layer)
+    found = _joined((samples**2).mean(axis=2), alone, 4, np.ones(400, dtype=bool), layer)
     np.testing.assert_allclose(found[layer == 0].mean(axis=0), 2.0, rtol=0.15)
     np.testing.assert_allclose(found[layer == 1].mean(axis=0), 6.0, rtol=0.15)
     assert np.std(found[layer == 1]) < 0.2 * 6.0
