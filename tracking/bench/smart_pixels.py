@@ -24,6 +24,8 @@ from tracking.sequence import Step, run_steps
 __all__ = ["BASE", "LEVERS", "LINKS", "smart_pixels_steps", "smart_pixels_study"]
 
 BASE = "base"
+EVENTS, TRACKS = "events.root", "tracks"
+"""In the folder of a setting."""
 LEVERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "slices": {"19": ("--slices", "19"), "2, 19": (), "2, 5, 10, 19": ("--slices", "2", "5", "10", "19")},
     "pitch along r-phi, µm": {"12.5": (), "25": ("--pitch-u", "0.025"), "50": ("--pitch-u", "0.05")},
@@ -60,13 +62,12 @@ def smart_pixels_steps(folder: Path, options: SmartPixelsOptions) -> dict[str, d
             if flags:
                 name = f"{lever} = {label}"
                 made[name] = _of_sensor(name, flags, folder, options)
-    events = str(_file(folder, BASE, ".root"))
+    events = str(_folder(folder, BASE) / EVENTS)
     for label, flags in LINKS.items():
         name = f"link = {label}"
-        words = ("run", events, *flags, *SPLIT, "--no-figures", "-o", str(_file(folder, name, "")))
-        made[name] = {
-            "tracks": Step(f"{name}: tracks", "", words, (_file(folder, name, "") / "summary.json",))
-        }
+        run = _folder(folder, name) / TRACKS
+        words = ("run", events, *flags, *SPLIT, "--no-figures", "-o", str(run))
+        made[name] = {"tracks": Step("tracks", "", words, (run / "summary.json",))}
     return made
 
 
@@ -74,7 +75,8 @@ def _of_sensor(
     name: str, flags: tuple[str, ...], folder: Path, options: SmartPixelsOptions
 ) -> dict[str, Step]:
     """Events, training, judgement and run of one sensor and readout."""
-    events, weights, pull = (_file(folder, name, end) for end in (".root", ".safetensors", "-pull"))
+    own = _folder(folder, name)
+    events, weights, pull, run = own / EVENTS, own / "estimates.safetensors", own / "pull", own / TRACKS
     simulate = (
         "simulate", "events", "--detector", "generic", "--pileup", str(options.pileup),
         "--events", str(options.events), "--seed", str(options.seed), *flags, "-o", str(events),
@@ -94,7 +96,6 @@ def _of_sensor(
     else:
         judged += ["--shape", str(weights)]
         chosen += ["--set", f"shape={weights}"]
-    run = _file(folder, name, "")
     words = {
         "events": (simulate, (events,)),
         "estimates": (tuple(train), tuple(outputs)),
@@ -104,15 +105,15 @@ def _of_sensor(
             (run / "summary.json",),
         ),
     }
-    return {kind: Step(f"{name}: {kind}", "", command, files) for kind, (command, files) in words.items()}
+    return {kind: Step(kind, "", command, files) for kind, (command, files) in words.items()}
 
 
-def _file(folder: Path, name: str, end: str) -> Path:
-    """A file of a setting; its name has no characters that a shell knows."""
+def _folder(folder: Path, name: str) -> Path:
+    """That of a setting; its name has no characters that a shell knows."""
     plain = "".join(c if c.isalnum() or c == "." else "-" for c in name.replace("µ", "u"))
     while "--" in plain:
         plain = plain.replace("--", "-")
-    return folder / f"{plain}{end}"
+    return folder / plain
 
 
 def smart_pixels_study(
@@ -130,15 +131,17 @@ def smart_pixels_study(
         InputError: a command fails.
     """
     plan = smart_pixels_steps(folder, options)
-    steps = [step for of_setting in plan.values() for step in of_setting.values()]
-    done = run_steps(steps, folder, "", report)
-    found = {
-        name: _numbers({kind: done[step.name] for kind, step in of_setting.items()})
-        for name, of_setting in plan.items()
-    }
-    for name, numbers in found.items():
-        if not name.startswith("link"):
-            numbers["bits_per_cluster"] = _pixel_bits(_file(folder, name, ".root"))
+    found: dict[str, dict[str, Any]] = {}
+    for k, (name, of_setting) in enumerate(plan.items()):
+        report(f"{name}, {k + 1} of {len(plan)}")
+        own = _folder(folder, name)
+        own.mkdir(parents=True, exist_ok=True)
+        # The link is of the base's events: with others it is measured again.
+        about = "" if "events" in of_setting else plan[BASE]["events"].command
+        done = run_steps(list(of_setting.values()), own, about, report)
+        found[name] = _numbers(done)
+        if "events" in of_setting:
+            found[name]["bits_per_cluster"] = _pixel_bits(own / EVENTS)
     for label in LINKS:
         bits = label.split()[0]
         if bits.isdigit():
@@ -151,7 +154,7 @@ def smart_pixels_study(
             for lever, settings in LEVERS.items()
         },
         "link": {"pixels": found[BASE], **{label: found[f"link = {label}"] for label in LINKS}},
-        "commands": [step.command for step in steps],
+        "commands": [step.command for of_setting in plan.values() for step in of_setting.values()],
     }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ class SmartPixelsOptions:
     events: int = ranged(4, 1, 10_000)
     crossings: int = ranged(100_000, 5_000, 100_000_000)
     estimates: str = one_of("mdn", ("mdn", "shape"))
-    epochs: int = ranged(15, 1, 10_000)
+    epochs: int = ranged(40, 1, 10_000)
     seed: int = ranged(653_001, 0, 2**31 - 2)
 
     def __post_init__(self) -> None:
@@ -34,5 +34,5 @@ class SmartPixelsOptions:
         check_ranges("smart-pixels", self)
 
 
-QUICK = replace(SmartPixelsOptions(), pileup=20, events=2, crossings=30_000, estimates="shape")
-"""A first look: few events, and cluster shapes, which know the last slice alone."""
+QUICK = replace(SmartPixelsOptions(), pileup=20, events=2, crossings=40_000, epochs=20)
+"""A first look: few events, and networks that are trained for a short time."""

@@ -24,8 +24,7 @@ def add_study_smart_pixels(kinds: Any) -> None:
         "what was made with the same options is not made again."
     ))  # fmt: skip
     study.add_argument("--quick", action="store_true", help=(
-        f"a first look: {QUICK.events} events of pile-up {QUICK.pileup}, and cluster shapes, which know the last slice "
-        "alone; flags win over it"
+        f"a first look: {QUICK.events} events of pile-up {QUICK.pileup}, and {QUICK.epochs} epochs; flags win over it"
     ))  # fmt: skip
     option_flags(study, SmartPixelsOptions(), "pileup", "events", "crossings", "estimates", "epochs", "seed")
     study.set_defaults(command_function=_study_smart_pixels)
