@@ -1,11 +1,11 @@
 """ACTS's graph-based seeding (GBTS) on the generic detector, through pyacts.
 
 The bindings of pyacts 48.1 leave most of its cuts as they were tuned, for a larger detector at 2 T: its
-filter drops curvatures above 1e-3 / mm, its graph those above what 0.9 GeV bend there. So the detector is made
-larger instead. Points go in with x and y times a scale, in a geometry with its radii times the same. The field
-is 2 T, and the smallest pT is the true one times the scale and 2 T over the true field. A circle stays a
-circle, z stays as it is, and slopes are compared by their ratios. Seeds come back to the hits by their rows.
-Widths of clusters are not used: ACTS's examples fill none in.
+filter drops curvatures above 1e-3 / mm, its graph those above what 0.9 GeV bend there. So the detector is
+made larger instead. Points go in with x and y times a scale, in a geometry with its radii times the same. The
+field is 2 T, and the smallest pT is the true one times the scale and 2 T over the true field. A circle stays
+a circle, z stays as it is, and slopes are compared by their ratios. Seeds come back to the hits by their
+rows. Widths of clusters are not used: ACTS's examples fill none in.
 """
 
 from __future__ import annotations

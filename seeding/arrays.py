@@ -41,8 +41,8 @@ class HitTable(NamedTuple):
         order: (N,) row of each in the event's hits.
         cell_start: (cells + 1,) where each cell begins.
         first: (L + 1,) where each layer begins.
-        near: (N + SOURCES, 4) what decides which hits can make an edge: r and z in mm, and the lowest and highest
-            slope dz/ds of an edge that can pass.
+        near: (N + SOURCES, 4) what decides which hits can make an edge: r and z in mm, and the lowest and
+            highest slope dz/ds of an edge that can pass.
         phi: (N + SOURCES,) azimuth.
         hits: (N, 16) a cache line for each hit, see :func:`seeding.table_kernels.fill_table`.
         envelope: (L, 4) r_min, r_max, z_min, z_max of each layer's hits in mm, and a margin; inside out where

@@ -1,7 +1,7 @@
 """Compiled: where on the target layer the hits lie that a source can make an edge with.
 
-Boxes of :data:`SOURCES` sources are worked out side by side, without branches, so that the compiler vectorises
-the loops.
+Boxes of :data:`SOURCES` sources are worked out side by side, without branches, so that the compiler
+vectorises the loops.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What a search refuses: compiled code would read beyond arrays, and one bad hit spoil its neighbours' search."""
+"""What a search refuses: compiled code would read beyond arrays, and one bad hit spoil its neighbours'
+search.
+"""
 
 from __future__ import annotations
 

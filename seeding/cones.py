@@ -6,8 +6,9 @@ the direction, the slope dz/ds and the signed curvature.
 
 The curvature starts from a prior. The luminous region enters as a measurement of the impact parameter d0 and
 of z0 with its widths (a Kalman update, R. Fruehwirth, NIM A 262 (1987) 444). Cones for displaced or soft
-tracks have wider ones. Multiple scattering in the hit's layer is added, and the helix is carried to the target
-with its analytic Jacobian. The cone is the ellipse there that holds the asked share: a chi2 quantile with 2
+tracks have wider ones. Multiple scattering in the hit's layer is added, and the helix is carried to the
+target with its analytic Jacobian. The cone is the ellipse there that holds the asked share: a chi2 quantile
+    with 2
 degrees of freedom.
 """
 
@@ -69,8 +70,8 @@ class Prediction:
         local: (N, 2) on the target: x and y on a plane, (radius * azimuth, z) on a cylinder; covariance: (N,
             2, 2) there, mm2; jacobian: (N, 2, 5) of ``local`` by (x, y on the hit's module, psi, cot theta,
             curvature).
-        reached: (N,) False where the helix never gets there, or only on its way in; in the first case the rest
-            is meaningless.
+        reached: (N,) False where the helix never gets there, or only on its way in; in the first case the
+            rest is meaningless.
         around: (N,) after how many mm the first local coordinate comes back to the same point: a cylinder's
             circumference; 0 on planes.
     """

@@ -128,9 +128,9 @@ def find_edges(
             edge is then that in the field on its way. None: it is uniform.
 
     The search assumes tracks from the beam line, the z axis, with the widths of ``options``. Hits on the axis
-    itself make no edges. Tracks parallel to it make none either, unless the detector's frame is that of a beam of
-    particles (:class:`smartpix.beam.BeamSpot`), in which they are lines from a far origin. Without field (below
-    1 mT) tracks are straight, and ``min_pt`` is the momentum at which scattering is counted.
+    itself make no edges. Tracks parallel to it make none either, unless the detector's frame is that of a
+    beam of particles (:class:`smartpix.beam.BeamSpot`), in which they are lines from a far origin. Without
+    field (below 1 mT) tracks are straight, and ``min_pt`` is the momentum at which scattering is counted.
 
     Raises:
         InputError: hits, layer pairs, field or number of threads that cannot be, or more edges than

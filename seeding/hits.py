@@ -170,7 +170,9 @@ class Hits(Rows):
         return Hits(estimate=self.estimate.take(rows), mixed=mixed, time=time, **columns)
 
     def table(self) -> dict[str, npt.NDArray[Any]]:
-        """Ids, places (mm), slopes on the module, their standard deviations, and times (ns) where there are."""
+        """Ids, places (mm), slopes on the module, their standard deviations, and times (ns) where there
+        are.
+        """
         of_estimate = self.estimate.table()
         names = ("cot_alpha", "cot_beta", "sigma_x", "sigma_y", "sigma_cot_alpha", "sigma_cot_beta")
         columns = {name: getattr(self, name) for name in ("hit_id", "module", "layer", "cluster")}

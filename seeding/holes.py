@@ -1,8 +1,9 @@
-"""Edges over dead modules: pairs of hits on layers with one between them, where the track crossed a module that
-gives no clusters.
+"""Edges over dead modules: pairs of hits on layers with one between them, where the track crossed a module
+that gives no clusters.
 
-All pairs of layers with one between them would double the search. A module that is known to be dead is a small
-part of its layer: only hits within its reach are searched, and of their edges those are kept whose helix goes
+All pairs of layers with one between them would double the search. A module that is known to be dead is a
+small part of its layer: only hits within its reach are searched, and of their edges those are kept whose
+    helix goes
 through it.
 """
 
@@ -29,8 +30,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 MARGIN = 1.0
-"""mm: a helix that misses a dead module by less may have crossed it. The helix is through the beam line, which a
-track misses by the width of the luminous region."""
+"""mm: a helix that misses a dead module by less may have crossed it. The helix is through the beam line,
+which a track misses by the width of the luminous region."""
 BINS = 2048
 """Of the azimuth, for the hits that may have edges over a dead module."""
 
@@ -41,8 +42,9 @@ class DeadModules:
 
     Attributes:
         rows: (D,) of the detector, by layer; layer: (D,); barrel: (D,).
-        places: (D, 15) centre, axes x, y, z, and half lengths in mm, widened by :data:`MARGIN`; and the centre's
-            radius times the cosine of the largest azimuth from it at which a hit may be on a track through it.
+        places: (D, 15) centre, axes x, y, z, and half lengths in mm, widened by :data:`MARGIN`; and the
+            centre's radius times the cosine of the largest azimuth from it at which a hit may be on a track
+            through it.
         n_layers: of the detector.
     """
 
@@ -74,8 +76,8 @@ class DeadModules:
     ) -> Bools:  # fmt: skip
         """(N,) which helices through the beam line cross a dead module, within :data:`MARGIN` of its edges.
 
-        The helix is followed to the radius of the module's centre (of a disk's module: to its z), and from there
-        straight to its plane.
+        The helix is followed to the radius of the module's centre (of a disk's module: to its z), and from
+        there straight to its plane.
 
         Args:
             point: (N, 3) on each helix, mm; curvature: (N,) signed as that of edges, 1/mm; cot_theta: (N,).
@@ -109,8 +111,8 @@ class Holes:
 
 
 def find_holes(detector: Detector, pairs: LayerPairs, field: float, min_pt: float) -> Holes | None:
-    """The searches that the dead modules of a detector ask for beside those over the pairs of layers that there are;
-    None where no module is dead.
+    """The searches that the dead modules of a detector ask for beside those over the pairs of layers that
+    there are; None where no module is dead.
 
     Args:
         pairs: from :func:`smartpix.layers.layer_pairs`.

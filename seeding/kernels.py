@@ -1,6 +1,7 @@
 """The compiled search over pairs of hits: arrays in, arrays out. Callers validate; nothing here does.
 
-Three passes, each over what the last one left, and each without branches that could not be predicted: boxes of
+Three passes, each over what the last one left, and each without branches that could not be predicted: boxes
+    of
 many sources side by side, the slopes of all hits in the cells under these boxes, and the joint test of many
 pairs side by side (docs/speed.md). The small functions cost nothing: the compiler puts them where they are
 called.

@@ -7,12 +7,12 @@ such a hit is searched once with each component of its mixture
 The region of the highest density of a mixture has one limit for all components. Where a component is less
 dense than the densest by a factor f, its chi2 must be lower by ``less`` = 2 log f. The densest one's cut c is
 higher than that of one Gaussian, so that the quantile q keeps its meaning: of a mixture that is right,
-sum_k w_k F(c - less_k) = q, with F of the joint test's chi2. This is the share of true edges that pass with the
-component which they are of. Where components overlap, others pass with another one, and more than q are kept.
-The densities are those of the estimates, before scattering is added.
+sum_k w_k F(c - less_k) = q, with F of the joint test's chi2. This is the share of true edges that pass with
+the component which they are of. Where components overlap, others pass with another one, and more than q are
+kept. The densities are those of the estimates, before scattering is added.
 
-Of a pair of hits both raise the cut, each by its own c less the cut of one Gaussian. Were F an exponential, the
-share of the pair would be q, too; with that of five degrees of freedom it is close to it.
+Of a pair of hits both raise the cut, each by its own c less the cut of one Gaussian. Were F an exponential,
+the share of the pair would be q, too; with that of five degrees of freedom it is close to it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 NEGLIGIBLE = 1e-6
-"""Weight of a component that is left out, in shares of what the quantile keeps or loses, whichever is less."""
+"""Weight of a component that is left out, in shares of what the quantile keeps or loses, whichever is
+less.
+"""
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,8 @@ def find_mixture_edges(
     """Edges of an event whose hits have several possibilities; see :func:`seeding.edges.find_edges`.
 
     Of an edge that several pairs of components give, the one with the smallest chi2 is kept. Its ``chi2`` has
-    both ends' ``less`` added. It is at most :meth:`ConeOptions.joint_cut`, of ``found.quantile`` and with both
-    ends' ``more`` where an end is mixed.
+    both ends' ``less`` added. It is at most :meth:`ConeOptions.joint_cut`, of ``found.quantile`` and with
+    both ends' ``more`` where an end is mixed.
 
     Raises:
         InputError: as :func:`seeding.edges.find_edges`.

@@ -17,9 +17,9 @@ MOST_EDGES = 2**31 - 1
 PRIORS = ("beam", "direction", "none")
 """What is known of tracks before their clusters are looked at; see :class:`ConeOptions`."""
 FAR = {"direction": 1e4, "none": 5e4}
-"""mm: how far upstream the frame of a beam of particles has its origin. The flight through the planes is short
-against it, so that the point of origin is no more than a direction; where nothing is known of that, even
-less.
+"""mm: how far upstream the frame of a beam of particles has its origin. The flight through the planes is
+short against it, so that the point of origin is no more than a direction; where nothing is known of that,
+even less.
 """
 ANY_SLOPE = 1.0
 """Width of slopes of which nothing is known."""
@@ -47,16 +47,17 @@ class ConeOptions:
             scattering in the beam pipe. A wider luminous region than the HL-LHC's adds to it.
         min_pt: softest transverse momentum that the joint test looks for, in GeV. All curvatures up to
             its own are equally likely.
-        max_cot_theta: steepest edge along the beam that the search keeps, as an absolute slope dz/ds. A finder
-            that is asked for the central part alone saves what the forward part takes.
+        max_cot_theta: steepest edge along the beam that the search keeps, as an absolute slope dz/ds. A
+            finder that is asked for the central part alone saves what the forward part takes.
         curvature_pt: width of the curvature prior of a single hit's cone, given as the pT in GeV of a
             track with that curvature. The joint test of two hits uses the edge's own curvature instead.
         radiation_length: material of a layer in radiation lengths, for multiple scattering.
         sigma_scale: factor on the standard deviations of the estimates; 1 trusts them.
-        prior: what is known of tracks. ``beam``: what the file's header or the options of the beam say, tracks from
-            the beam line's luminous region or along a beam of particles. ``direction``: they fly along the beam line
-            with slopes of the width ``sigma_slope``, anywhere on the sensors, through planes without field.
-            ``none``: straight tracks of any slope up to about 1 through planes, of which the clusters alone
+        prior: what is known of tracks. ``beam``: what the file's header or the options of the beam say,
+            tracks from the beam line's luminous region or along a beam of particles. ``direction``: they fly
+            along the beam line with slopes of the width ``sigma_slope``, anywhere on the sensors, through
+            planes without field. ``none``: straight tracks of any slope up to about 1 through planes, of
+                which the clusters alone
             tell the direction.
         sigma_slope: standard deviation of the slopes against the beam line, with ``prior=direction``.
         time_sigma: standard deviation of the times of hits in ps. With it the difference of an edge's
@@ -95,7 +96,9 @@ class ConeOptions:
         check_ranges("cone", self)
 
     def beam(self, known: BeamSpot) -> BeamSpot:
-        """The beam that the tracks are searched about: the one that is known, or along it what the prior says."""
+        """The beam that the tracks are searched about: the one that is known, or along it what the prior
+        says.
+        """
         if self.prior == "beam":
             return known
         spread = self.sigma_slope if self.prior == "direction" else ANY_SLOPE
@@ -166,8 +169,8 @@ class SeedOptions:
 class WindowOptions:
     """Reference window in azimuth and z.
 
-    A pair of hits is an edge if a track from the beam line could have made it. Without field nothing bends, and
-    the window is empty.
+    A pair of hits is an edge if a track from the beam line could have made it. Without field nothing bends,
+    and the window is empty.
 
     Attributes:
         min_pt: softest transverse momentum of such a track in GeV; it limits the difference in azimuth.

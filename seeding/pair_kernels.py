@@ -1,12 +1,13 @@
 """Compiled: the tests of pairs of hits.
 
-Geometry used throughout: a helix through the beam line, signed curvature k (1/mm, counter-clockwise positive).
+Geometry used throughout: a helix through the beam line, signed curvature k (1/mm, counter-clockwise
+    positive).
 At radius r the azimuth has turned by asin(k r / 2) from the start, the path in the transverse plane is
 2 asin(k r / 2) / k.
 
-The whole test of a pair takes six divisions and five square roots. It is made for ``LANES`` pairs side by side,
-without branches, so that the compiler vectorises it. All its numbers lie in one buffer, of which every row has
-``LANES`` numbers: with arrays of their own it could not know that none overlaps another.
+The whole test of a pair takes six divisions and five square roots. It is made for ``LANES`` pairs side by
+side, without branches, so that the compiler vectorises it. All its numbers lie in one buffer, of which every
+row has ``LANES`` numbers: with arrays of their own it could not know that none overlaps another.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def slope_tests(
     """Append to ``source`` and ``target`` the pairs whose slope both hits allow; returns how many there are.
 
     Args:
-        candidates: n pairs of a source, counted from ``first``, and a hit: the source times 2^32, and the hit.
+        candidates: n pairs of a source, counted from ``first``, and a hit: the source times 2^32, and the
+            hit.
         boxes: the buffer of :mod:`seeding.box_kernels`, with the slopes that sources and gap allow.
         shrink: least share of a path that the radius gains; most_apart: largest gain of radius.
     """
@@ -121,8 +123,8 @@ def gather(begin: int, n: int, source: Any, target: Any, quads: Any, rows: Any) 
     """Copy the hits of n pairs, from the one numbered ``begin`` on.
 
     Args:
-        quads: (N, 4) of four numbers of a hit each, to the copy single ones; rows: room, first for the quads of
-            all sources, then for those of all targets.
+        quads: (N, 4) of four numbers of a hit each, to the copy single ones; rows: room, first for the quads
+            of all sources, then for those of all targets.
     """
     for e in range(n):
         i, j = np.uint64(source[np.uint64(begin + e)]), np.uint64(target[np.uint64(begin + e)])
@@ -135,8 +137,8 @@ def gather(begin: int, n: int, source: Any, target: Any, quads: Any, rows: Any) 
 def side_by_side(rows: Any, b: Any) -> None:
     """Put the columns of hits from :func:`gather` side by side into the buffer.
 
-    Copied by quads and separated here, where the compiler does it in registers, hits take half of the time that
-    single numbers would take.
+    Copied by quads and separated here, where the compiler does it in registers, hits take half of the time
+    that single numbers would take.
     """
     for group in range(2 * QUAD):
         quad, column = rows[group * QUAD * LANES :], b[group * QUAD * LANES :]
@@ -147,8 +149,8 @@ def side_by_side(rows: Any, b: Any) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _residuals(b: Any, h: int, cosine: Any, sine: Any, slope: Any) -> Any:
-    """A hit's residuals of cot alpha, and of cot beta at known cot alpha, in sigmas: two of its forms over the
-    third, at a direction along the radius, the azimuth and the beam.
+    """A hit's residuals of cot alpha, and of cot beta at known cot alpha, in sigmas: two of its forms over
+    the third, at a direction along the radius, the azimuth and the beam.
     """
     inverse = ONE / _form(b, h + D_FORM * LANES, cosine, sine, slope)
     return (
@@ -168,8 +170,8 @@ def joint_tests(b: Any, max_curvature: Any, steepest: Any, inverse_z0: Any, inve
     to it.
 
     Args:
-        max_curvature: up to it curvatures are equally likely; steepest: largest slope; inverse_z0, inverse_d0: 1 / sigma of z0, and half
-            of that of the impact parameter.
+        max_curvature: up to it curvatures are equally likely; steepest: largest slope; inverse_z0,
+            inverse_d0: 1 / sigma of z0, and half of that of the impact parameter.
     """
     for e in range(LANES):
         i, j = SOURCE + e, TARGET + e

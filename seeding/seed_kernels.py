@@ -18,8 +18,8 @@ MISSING = np.float32(50.0)
 """Support of an edge with no neighbour on that side, or none that fits any better."""
 FOUR = np.float32(4)
 BEND, SLOPE, INNER, OUTER = range(4)
-"""Columns of the near terms of an edge: curvature, cot theta, and its standard deviations from the inner and from
-the outer hit alone.
+"""Columns of the near terms of an edge: curvature, cot theta, and its standard deviations from the inner and
+from the outer hit alone.
 """
 INVERSE_I, INVERSE_J, CHI2 = range(3)
 """Columns of the rest: 1 / radius of both hits, and chi2."""
@@ -35,8 +35,8 @@ NOTHING = np.float32(1e-14)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def hit_terms(first: int, last: int, position: Any, cholesky: Any, axes: Any, terms: Any) -> None:
-    """Radius, at least 1 mm, of some hits, and the uncertainty of their x: as it enters z, and per |cot theta|;
-    in the first columns of ``terms`` (N, 4).
+    """Radius, at least 1 mm, of some hits, and the uncertainty of their x: as it enters z, and per |cot
+    theta|; in the first columns of ``terms`` (N, 4).
 
     x runs along the beam in the barrel and along the radius on the disks, where it counts |cot theta| times
     in z.
@@ -55,7 +55,8 @@ def edge_terms(
     first: int, last: int, source: Any, target: Any, terms: Any, curvature: Any, cot_theta: Any, chi2: Any, near: Any,
     rest: Any,
 ) -> None:  # fmt: skip
-    """Fill ``near`` (E, 4) and ``rest`` (E, 3) of some edges: what a kink in slope depends on, and what else one does.
+    """Fill ``near`` (E, 4) and ``rest`` (E, 3) of some edges: what a kink in slope depends on, and what else
+    one does.
 
     Args:
         terms: of :func:`hit_terms`.
@@ -262,8 +263,8 @@ def seed_columns(
     n_hits: int,
     shared: int,
 ) -> Any:
-    """Hits (S, 3), curvature, cot theta, z0 and chi2 (S,) of seeds, best first, of which none shares more than
-    ``shared`` hits with better ones; from pairs (Q, 2) of edges and their chi2 (Q,).
+    """Hits (S, 3), curvature, cot theta, z0 and chi2 (S,) of seeds, best first, of which none shares more
+    than ``shared`` hits with better ones; from pairs (Q, 2) of edges and their chi2 (Q,).
     """
     order = best_first(quality)
     triplets = np.empty((len(order), 3), np.int32)

@@ -25,7 +25,9 @@ from smartpix.thumbnails import histogram
 __all__ = ["MISSING", "SeedOptions", "Seeds", "find_seeds"]
 
 WIDE_D0 = 1.5
-"""Impact parameter in mm that the displaced kinks of :class:`Seeds` allow: most b hadrons' tracks are within."""
+"""Impact parameter in mm that the displaced kinks of :class:`Seeds` allow: most b hadrons' tracks are
+within.
+"""
 
 Singles = npt.NDArray[np.float32]
 

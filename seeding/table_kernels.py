@@ -1,6 +1,7 @@
 """Compiled: an event's hits checked, sorted into cells and prepared for the search.
 
-Loops over many hits go by blocks: a block's numbers are gathered into rows of a buffer, worked out side by side
+Loops over many hits go by blocks: a block's numbers are gathered into rows of a buffer, worked out side by
+    side
 without branches, so that the compiler vectorises that, and written.
 """
 
@@ -163,7 +164,8 @@ def fill_table(
     The covariance includes multiple scattering in the hit's layer. It also includes the spread of the
     direction by the impact parameter, sigma_d0 / r times the ``lever`` and at most ``MOST_TURN``.
 
-    Fills ``near`` and ``sorted_phi`` of :class:`seeding.arrays.HitTable`, and ``table`` (N, 16), in this order:
+    Fills ``near`` and ``sorted_phi`` of :class:`seeding.arrays.HitTable`, and ``table`` (N, 16), in this
+    order:
         x, y, z, r;
         three forms of a direction along the radius, the azimuth and the beam. The first two, over the third,
         are the residuals of cot alpha, and of cot beta at known cot alpha, in sigmas;
@@ -218,7 +220,9 @@ def fill_table(
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def prepare(rows: Any, settings: SearchSettings, innermost: float, lever: float) -> None:
-    """The numbers of :func:`fill_table` of one block, and 1 for each hit whose slopes or covariance cannot be."""
+    """The numbers of :func:`fill_table` of one block, and 1 for each hit whose slopes or covariance cannot
+    be.
+    """
     scale, cut = settings.sigma_scale**2, settings.cut
     curvature, sigma_z0, sigma_d0 = settings.max_curvature, settings.sigma_z0, settings.sigma_d0
     thickness, gate = settings.scattering * curvature * curvature, math.sqrt(cut)

@@ -1,7 +1,8 @@
 """Pixel clusters in, tracks out: what most studies need, and the rooms where the rest is.
 
-Start at :func:`smartpix.run` (files to tracks), or at :func:`smartpix.open_events` and :class:`smartpix.Chain`
-(one event after another). ``dir(smartpix)`` lists all public names; they are imported at first use.
+Start at :func:`smartpix.run` (files to tracks), or at :func:`smartpix.open_events` and
+:class:`smartpix.Chain` (one event after another). ``dir(smartpix)`` lists all public names; they are imported
+at first use.
 """
 
 from typing import TYPE_CHECKING

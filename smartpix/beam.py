@@ -23,11 +23,12 @@ class BeamSpot:
     at the centre of the luminous region and its z axis along the beam line. It is turned against the global
     frame by the smallest angle that does this.
 
-    With a ``distance`` there are no collisions: particles fly along the beam line, nearly parallel, through planes
+    With a ``distance`` there are no collisions: particles fly along the beam line, nearly parallel, through
+        planes
     across it. The frame of such a beam has its origin that far upstream of the centre, its x axis along the
-    beam, and its y and z axes where those along x and y would be. Planes are then like parts of wide cylinders
-    about z, crossed one after the other, and what is made for collisions serves the beam as it is. ``divergence``
-    is the width of the particles' slopes, which is that of d0 and z0 there over the distance.
+    beam, and its y and z axes where those along x and y would be. Planes are then like parts of wide
+    cylinders about z, crossed one after the other, and what is made for collisions serves the beam as it is.
+    ``divergence`` is the width of the particles' slopes, which is that of d0 and z0 there over the distance.
 
     Attributes:
         sigma_x: width along x in mm.

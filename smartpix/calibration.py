@@ -1,9 +1,9 @@
-"""What is known of a detector's files beyond their header: where modules really are, and how far estimates are
-off.
+"""What is known of a detector's files beyond their header: where modules really are, and how far estimates
+are off.
 
-A :class:`Calibration` is found from tracks (:mod:`tracking.calibration`) and kept as a small JSON file. A header
-that carries one (:func:`calibrated`) has the aligned detector; charges are scaled before the estimates, and these
-corrected after them, by :func:`scaled` and :func:`corrected` alone.
+A :class:`Calibration` is found from tracks (:mod:`tracking.calibration`) and kept as a small JSON file. A
+header that carries one (:func:`calibrated`) has the aligned detector; charges are scaled before the
+estimates, and these corrected after them, by :func:`scaled` and :func:`corrected` alone.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def displaced(detector: Detector, shift: Floats, rotation: Floats) -> Detector:
     """A detector whose modules lie elsewhere.
 
     Args:
-        shift: (M, 3) mm along each module's x, y and normal; rotation: (M, 3) vectors in rad in the same axes,
-            about the module's centre.
+        shift: (M, 3) mm along each module's x, y and normal; rotation: (M, 3) vectors in rad in the same
+            axes, about the module's centre.
     """
     at_rest = detector.at_beam(CENTRED)
     center = at_rest.center + np.einsum("mij,mj->mi", at_rest.axes, shift)

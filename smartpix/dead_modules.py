@@ -65,7 +65,8 @@ def find_dead_modules(
     """Rows of the modules without any cluster where chance is no explanation.
 
     A module of which lambda clusters are expected has none with Poisson's probability exp(-lambda). Dead is
-    called what has none although this, times the number of modules, is below ``probability``: so seldom is any
+    called what has none although this, times the number of modules, is below ``probability``: so seldom is
+        any
     live module of the whole detector called dead.
 
     Args:

@@ -48,8 +48,8 @@ class Detector(Rows):
         dead: rows of modules that are known to give no clusters, ascending; searches look over them.
 
     Raises:
-        InputError: no table of a detector's modules, see :func:`smartpix.detector_checks.check_detector`; dead
-            modules that it does not have.
+        InputError: no table of a detector's modules, see :func:`smartpix.detector_checks.check_detector`;
+            dead modules that it does not have.
     """
 
     columns: Mapping[str, npt.NDArray[np.generic]]
@@ -166,7 +166,9 @@ class Detector(Rows):
 
     @cached_property
     def half_y_ends(self) -> Floats:
-        """(M, 2) half lengths along y at the lower and at the upper end of x in mm: of trapezoids they differ."""
+        """(M, 2) half lengths along y at the lower and at the upper end of x in mm: of trapezoids they
+        differ.
+        """
         ends = np.stack([self._float("module_minhu"), self._float("module_maxhu")], axis=1)
         # x runs along v, or against it.
         return np.where(self.v_sign[:, None] > 0, ends, ends[:, ::-1])

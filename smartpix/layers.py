@@ -62,8 +62,8 @@ def layer_pairs(
     origin. The direction is then that of more rays, so that there is always an order of all layers.
 
     Args:
-        max_eta: largest pseudorapidity of the rays from collisions; if left out 4.2, or what it takes to reach each disk at
-            half its radius.
+        max_eta: largest pseudorapidity of the rays from collisions; if left out 4.2, or what it takes to
+            reach each disk at half its radius.
         z0_max: rays start at |z| up to this, in mm.
         skips: also pairs with one layer between them that has no hit, for inefficient layers.
         overlaps: also each layer with itself, for two hits where its modules overlap.

@@ -1,4 +1,6 @@
-"""How the main objects show themselves: a few lines in Python, a small table in a notebook, never their arrays."""
+"""How the main objects show themselves: a few lines in Python, a small table in a notebook, never their
+arrays.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,8 @@ class Told(Protocol):
 def words_and_table(cls: type[Shown]) -> type[Shown]:
     """Give a dataclass a ``__repr__`` of one to five lines, and a ``_repr_html_`` with the same facts.
 
-    A dataclass prints every value of its fields, which are arrays of many thousand values here. Of classes that are
-    not :class:`Told`, the facts are the fields: shapes of arrays, lengths of lists.
+    A dataclass prints every value of its fields, which are arrays of many thousand values here. Of classes
+    that are not :class:`Told`, the facts are the fields: shapes of arrays, lengths of lists.
     """
     cls.__repr__ = _words  # type: ignore[method-assign]
     cls._repr_html_ = _table  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""Objects of N rows, as a physicist tries them: length, loops, slices, masks, and tables of other packages."""
+"""Objects of N rows, as a physicist tries them: length, loops, slices, masks, and tables of other
+packages.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ Chosen = slice | npt.NDArray[Any] | list[int] | list[bool]
 class Rows(ABC):
     """N rows with columns.
 
-    ``len(x)`` is N. ``x[3]`` is a row, by column, and a loop gives one after another. ``x[2:5]``, ``x[mask]`` and
-    ``x[rows]`` are of the same class. ``x["z"]`` is a column of :meth:`table`.
+    ``len(x)`` is N. ``x[3]`` is a row, by column, and a loop gives one after another. ``x[2:5]``, ``x[mask]``
+    and ``x[rows]`` are of the same class. ``x["z"]`` is a column of :meth:`table`.
     """
 
     @abstractmethod

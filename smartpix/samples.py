@@ -117,8 +117,8 @@ def load_samples(
 
     Raises:
         InputError: files of both kinds, of different sensors, of another one than given or of the other
-            region, of several particles in a window, no truth, no cluster, a readout for event files, a code for
-            data sets, or one for another ADC.
+            region, of several particles in a window, no truth, no cluster, a readout for event files, a code
+            for data sets, or one for another ADC.
     """
     files = as_paths(files)
     if are_tables(files, reading):

@@ -71,18 +71,20 @@ def shoot(
 ) -> Shot:
     """Shoot a few particles through a detector and read it out.
 
-    Each of ``pt``, ``eta``, ``phi``, ``vertex`` and ``charge`` is one value for all particles, or one for each.
+    Each of ``pt``, ``eta``, ``phi``, ``vertex`` and ``charge`` is one value for all particles, or one for
+    each.
 
     Args:
-        detector: modules, or a detector by its name or from a file as of ``smartpix detector``, which brings its
-            field and material.
+        detector: modules, or a detector by its name or from a file as of ``smartpix detector``, which brings
+            its field and material.
         pt: transverse momenta in GeV; eta: pseudorapidities; phi: azimuths in rad at the vertex.
         vertex: (3,) or (N, 3) where they start, mm.
         charge: their signs, 1 or -1.
         kind: ``pion``, ``electron``, ``muon``, ``kaon`` or ``proton``.
         field: solenoid field along z in T; None: that of the options, or else the detector's own, or 3.8 T.
-        options: of field, transport with its material, sensor and readout, all of which they then decide. Those of
-            the particles are not used. None: the defaults, with the detector's own field and material.
+        options: of field, transport with its material, sensor and readout, all of which they then decide.
+            Those of the particles are not used. None: the defaults, with the detector's own field and
+                material.
         seed: of scattering, energy loss, charge and noise.
 
     Returns:

@@ -1,7 +1,7 @@
 """The packages ``seeding`` and ``tracking``, always those that lie beside this one.
 
-Their names are common. A folder of the same name beside a user's script, or in the working directory, comes first
-on Python's path.
+Their names are common. A folder of the same name beside a user's script, or in the working directory, comes
+first on Python's path.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def import_siblings() -> None:
         elif _place(known) != file.parent:
             raise ImportError(
                 f"smartpix: {_place(known)} was imported as '{name}', which is the name of a package of smartpix; "
-                f"import smartpix before it, or rename it"
+                f"rename it"
             )
 
 

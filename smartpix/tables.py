@@ -247,7 +247,8 @@ def write_csv(path: str | Path, columns: Mapping[str, Any]) -> None:
 def parquet_writer(
     path: str | Path, types: Mapping[str, pa.DataType], metadata: Mapping[str, Any]
 ) -> Iterator[Any]:
-    """A new parquet table, whole or not at all, with a checksum of each page; gives a function that adds rows from a mapping of columns.
+    """A new parquet table, whole or not at all, with a checksum of each page; gives a function that adds rows
+    from a mapping of columns.
 
     Args:
         types: of the columns, in this order.

@@ -33,8 +33,8 @@ NEAR = 0.02
 def find_beam_spot(chain: Chain, records: Sequence[ak.Record]) -> FoundBeam:
     """The luminous region of some events.
 
-    The first pass searches with wide cones about the beam of the chain. Each pass after it runs the chain about
-    the beam that the one before found.
+    The first pass searches with wide cones about the beam of the chain. Each pass after it runs the chain
+    about the beam that the one before found.
 
     Args:
         records: of the events, at least one, as an event file has them; their truth is not read.
@@ -92,8 +92,8 @@ def beam_spot_of_file(path: str | Path, chain: Chain, events: int) -> FoundBeam:
 
 
 def chain_of_file(path: str | Path, header: Header, options: RunOptions) -> tuple[Chain, FoundBeam | None]:
-    """The chain for a file, about the beam that the options ask for, and what was found of it in the data. Dead
-    modules are found in the data first, where the options ask for it.
+    """The chain for a file, about the beam that the options ask for, and what was found of it in the data.
+    Dead modules are found in the data first, where the options ask for it.
 
     Raises:
         InputError: as :meth:`tracking.chain.Chain.for_header` and :func:`beam_spot_of_file`.

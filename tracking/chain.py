@@ -22,8 +22,7 @@ from smartpix.beam import BeamSpot
 from smartpix.calibration import read_calibration
 from smartpix.compiled import is_cold
 from smartpix.estimate.base import Estimator
-from smartpix.estimate.choose import Chosen, choose_estimator, trained_on_others
-from smartpix.estimate.conditions import readout_untold, training_differs
+from smartpix.estimate.choose import choose_estimator
 from smartpix.estimate.positions import PositionEstimator
 from smartpix.field_map import read_field_map, same_table
 from smartpix.io.events import EventFile, Header
@@ -35,6 +34,7 @@ from smartpix.merged.splitter import choose_splitter
 from smartpix.notebook import span, words_and_table
 from smartpix.schema import InputError
 from smartpix.thumbnails import hit_maps
+from tracking.chain_warnings import chain_warnings
 from tracking.dead_modules import with_known_dead
 from tracking.finders.clock import StageClock
 from tracking.finders.finder import Finder
@@ -47,7 +47,6 @@ from tracking.finders.gravnet.network import GravNetScorer, load_gravnet
 from tracking.finders.options import BuildOptions
 from tracking.finders.tracks import Tracks
 from tracking.fit.follow import Followed, follow_tracks
-from tracking.fit.header_material import other_material
 from tracking.fit.track_times import TrackTimes, track_times
 from tracking.fit.tracks import Helices, fit_tracks
 from tracking.fit.vertices import Vertices, find_vertices
@@ -95,8 +94,8 @@ cluster; ``balanced`` are the defaults.
 ``fastest`` gives up particles below 0.85 GeV and beyond a pseudorapidity of 2.6, which no findable one is,
 and with them half of the time; ACTS's fastest points do the same. A smaller quantile saves hardly any more
 and costs efficiency at once. What is left of softer tracks at its edge makes fakes, which a larger mean score
-leaves out. Clusters are split only where it is most crowded. ``efficient`` has cones for still rarer edges. Lower scores in the building change
-neither efficiency nor fakes.
+leaves out. Clusters are split only where it is most crowded. ``efficient`` has cones for still rarer edges.
+Lower scores in the building change neither efficiency nor fakes.
 """
 
 
@@ -225,7 +224,7 @@ class Chain:
         estimator = choose_estimator(
             header, options.estimates, options.weights(), options.link_bits, options.conditions
         )
-        warnings = told + _warnings(header, options, estimator)
+        warnings = told + chain_warnings(header, options, estimator)
         splitter = choose_splitter(header, estimator, options.split, warnings.append)
         directions = choose_directions(header, estimator, options.mixture)
         for line in warnings:
@@ -344,7 +343,9 @@ class Chain:
 
 
 def _in_field(header: Header, path: str) -> tuple[Header, list[str]]:
-    """The header with the table of the field of a file, if one is given; and a line where the header's is another."""
+    """The header with the table of the field of a file, if one is given; and a line where the header's is
+    another.
+    """
     if not path:
         return header, []
     table = read_field_map(path)
@@ -352,41 +353,6 @@ def _in_field(header: Header, path: str) -> tuple[Header, list[str]]:
     other = header.field_map is not None and not same_table(header.field_map, table)
     line = f"{path}: is another table of the field than that of the events' file, and is taken instead"
     return replace(header, field_map=table), [line] if other else []
-
-
-def _warnings(header: Header, options: RunOptions, estimator: Chosen) -> list[str]:
-    """What makes the estimates wrong for the files of a header, a line each."""
-    lines = readout_untold(header)
-    if header.lacks_field_map:
-        lines.append(
-            f"these events are of a table of the field that their file does not hold, and search and fit take its "
-            f"{header.field:g} T at the origin for all places: momenta are off elsewhere; give it (field_map=FILE)"
-        )
-    if told := other_material(header, options.fit):
-        lines.append(told)
-    # The window's edges do not use the directions, so that these may be off.
-    if options.graph == "cone" and trained_on_others(header, estimator):
-        lines.append(
-            "these are clusters of ACTS's own digitisation and the estimates were trained on others, so that "
-            "cones are off; train estimates on events of yours that have truth (smartpix train shape), or do "
-            "without (--set graph=window --set gnn=gnn-window)"
-        )
-    n_layers, most = len(header.detector.layers), max(options.findable_layers, options.build.min_hits)
-    if n_layers < most:
-        lines.append(
-            f"the detector has {n_layers} layers, findable_layers is {options.findable_layers} and build.min_hits "
-            f"{options.build.min_hits}: no particle and no track has as many; set both to {max(n_layers, 3)}"
-        )
-    too_far = training_differs(header, estimator, 2)
-    lines += [
-        f"{line}. Estimates are wrong by that, and the run goes on since conditions=ignore"
-        for line in too_far
-    ]
-    return lines + [
-        f"{line}. Estimates are off by that; train others on such events (smartpix train), or simulate alike"
-        for line in training_differs(header, estimator)
-        if line not in too_far
-    ]
 
 
 def chain_finder(header: Header, name: str = "balanced") -> Finder:

@@ -32,8 +32,8 @@ def with_known_dead(header: Header, options: DeadOptions) -> Header:
 
 
 def with_dead_of_file(path: str | Path, header: Header, options: DeadOptions) -> Header:
-    """A header whose detector knows the dead modules that the first events of a file tell of besides, where the
-    options ask for it.
+    """A header whose detector knows the dead modules that the first events of a file tell of besides, where
+    the options ask for it.
 
     Raises:
         InputError: modules that the detector does not have, or no events to find them in.

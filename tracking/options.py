@@ -18,7 +18,6 @@ from smartpix.schema import (
     check,
     check_ranges,
     check_types,
-    nearest,
     one_line,
     one_of,
     quoted,
@@ -54,8 +53,8 @@ class RunOptions:
             sensor.
         fixed_barrel: weights of the barrel's quantised network, by name or path.
         fixed_endcap: weights of the end-caps' quantised network, by name or path.
-        calibration: file of ``smartpix calibrate --from-tracks``, which says where the modules are and corrects
-            charges and estimates; empty: none.
+        calibration: file of ``smartpix calibrate --from-tracks``, which says where the modules are and
+            corrects charges and estimates; empty: none.
         field_map: file of a table of the field, with lines ``r z Br Bz`` in mm and T about the global z
             axis, which cones and fit follow; empty: that of the event file, or the uniform field of its
             header.
@@ -70,8 +69,8 @@ class RunOptions:
             ``tracks.parquet``, ``tracks.csv`` (one an event, with the columns of ACTS).
         findable_layers: layers on which a particle must have clusters to count as findable
             (docs/numbers.md).
-        findable_pt: transverse momentum in GeV above which a particle counts as findable. Softer ones than those
-            of ``cone.min_pt`` are not looked for.
+        findable_pt: transverse momentum in GeV above which a particle counts as findable. Softer ones than
+            those of ``cone.min_pt`` are not looked for.
         threads: threads of the estimates, the edges and the seeds. Results do not depend on it.
         beam: luminous region.
         dead: modules that are known to be dead.
@@ -171,7 +170,9 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
     arguments = {}
     for key, value in values.items():
         if key not in names:
-            raise InputError(f"{where}: unknown option {quoted(above + key)}.{_meant(key, whole, names)}")
+            raise InputError(
+                f"{where}: unknown option {quoted(above + key)}.{_meant(key, whole, names, above)}"
+            )
         hint = types[key]
         # By its value: the type of a network may be one of several.
         if dataclasses.is_dataclass(getattr(base, key)):
@@ -186,14 +187,15 @@ def _replaced(base: Any, values: Mapping[str, Any], where: str, whole: Any, abov
     return dataclasses.replace(base, **arguments)
 
 
-def _meant(key: str, whole: Any, names: Sequence[str]) -> str:
+def _meant(key: str, whole: Any, names: Sequence[str], above: str) -> str:
     """Options of any section that are called so; else the nearest of the section; else those called nearly
     so.
     """
     full = {name: name.rpartition(".")[2] for name in full_names(whole)}
     if key not in full.values():
-        if hint := nearest(key, names):
-            return hint
+        close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+        if close:
+            return f" Did you mean '{above}{close[0]}'?"
         # Half of any short word is like a name of one letter.
         longer = [last for last in full.values() if len(last) > 1]
         key = next(iter(difflib.get_close_matches(key, longer, n=1, cutoff=0.5)), "")

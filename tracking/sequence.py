@@ -44,8 +44,8 @@ class Step:
 
 
 def run_process(words: Sequence[str]) -> dict[str, Any]:
-    """Run one command of smartpix in a process of its own and return the result that it prints; what it says goes to
-    stderr.
+    """Run one command of smartpix in a process of its own and return the result that it prints; what it says
+    goes to stderr.
 
     Raises:
         InputError: it fails; it has said why.
@@ -55,7 +55,7 @@ def run_process(words: Sequence[str]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, *words, "--json"],
         stdout=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if done.returncode:
@@ -74,12 +74,13 @@ def run_steps(
     report: Callable[[str], object],
     run: Callable[[Sequence[str]], Mapping[str, Any]] = run_process,
 ) -> dict[str, Any]:
-    """Run each step unless it was done with the same command, all before it are as they were, and what it wrote
-    is there.
+    """Run each step unless it was done with the same command, all before it are as they were, and what it
+    wrote is there.
 
     Args:
         folder: that the steps write to, with :data:`DONE` beside their files.
-        about: what the commands do not tell, as the fingerprint of a detector: with another, all is done again.
+        about: what the commands do not tell, as the fingerprint of a detector: with another, all is done
+            again.
         report: is told of each step.
         run: runs a command and returns the result that it prints.
 

@@ -114,10 +114,10 @@ def bit_price(model: QuantizedMdn) -> Tensor:
 def lut_price(model: QuantizedMdn) -> Tensor:
     """Look-up tables of the weights' adders, unrolled, in thousands.
 
-    A weight costs an adder for each digit that is not zero in its canonical signed form, as wide as what comes
-    in and one bit more. What adders have in common is not seen, so that the count is too high. Its slope
-    spreads a weight's digits evenly over its bits. A sum over a column or a row costs its own adders as long as
-    a weight listens to it; the slope spreads these evenly over the bits of all who listen.
+    A weight costs an adder for each digit that is not zero in its canonical signed form, as wide as what
+    comes in and one bit more. What adders have in common is not seen, so that the count is too high. Its
+    slope spreads a weight's digits evenly over its bits. A sum over a column or a row costs its own adders as
+    long as a weight listens to it; the slope spreads these evenly over the bits of all who listen.
     """
     total = torch.zeros(())
     for layer in model.plan.layers:

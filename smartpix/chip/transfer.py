@@ -66,8 +66,8 @@ def from_fixed(model: QuantizedMdn, network: FixedNetwork, name: str) -> None:
 def from_float(model: QuantizedMdn, arrays: Mapping[str, npt.NDArray[Any]], name: str) -> None:
     """Put the weights of a float network of the same kind and sizes into a module.
 
-    Batch normalisation that follows a layer becomes part of its weights and biases, as it is applied after the
-    training: the chip has none (Jacob et al., arXiv 1712.05877, section 3.2).
+    Batch normalisation that follows a layer becomes part of its weights and biases, as it is applied after
+    the training: the chip has none (Jacob et al., arXiv 1712.05877, section 3.2).
 
     Raises:
         InputError: the sizes differ; names the weights.

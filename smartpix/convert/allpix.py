@@ -80,8 +80,8 @@ def find(path: Path) -> Found | None:
 
 
 def _refuse_objects(path: Path) -> None:
-    """Refuse the files of ROOTObjectWriter: trees of lists of pointers to objects, a branch a detector, and the
-    configuration as folders. Without the dictionaries of their classes nobody can read them.
+    """Refuse the files of ROOTObjectWriter: trees of lists of pointers to objects, a branch a detector, and
+    the configuration as folders. Without the dictionaries of their classes nobody can read them.
     """
     if not is_root_file(path):
         return

@@ -1,7 +1,7 @@
 """Cell numbers of DD4hep: 64 bits, and the text that says which bits mean what.
 
-``system:0:8,layer:8:4,sensor:12:2,x:32:-16,y:48:-16`` has five fields: name, first bit, width. Without a first bit
-a field begins where the one before ends. A negative width is that of a number with a sign.
+``system:0:8,layer:8:4,sensor:12:2,x:32:-16,y:48:-16`` has five fields: name, first bit, width. Without a
+first bit a field begins where the one before ends. A negative width is that of a number with a sign.
 """
 
 from __future__ import annotations

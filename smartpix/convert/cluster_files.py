@@ -1,7 +1,7 @@
 """Files of single clusters, without events, as tables of parquet in the layout of the public data sets.
 
-PixelAV's text gives a whole data set with labels. The public TFRecords for filters give the last slice with their
-own labels: which class a cluster is of, and where its module is.
+PixelAV's text gives a whole data set with labels. The public TFRecords for filters give the last slice with
+their own labels: which class a cluster is of, and where its module is.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def convert_clusters(path: Path, kind: str, output: Path) -> dict[str, Any]:
 
 
 def _write_filter(output: Path, columns: FilterClusters, labels: list[str], made_by: dict[str, Any]) -> None:
-    """Image columns and labels; these are not the public data sets', so that networks are not trained on them."""
+    """Image columns and labels; these are not the public data sets', so that networks are not trained on
+    them.
+    """
     charge = columns["charge"].astype(np.float32)
     images = charge.reshape(len(charge), -1)
     types = {str(k): pa.float32() for k in range(images.shape[1])} | dict.fromkeys(labels, pa.float64())

@@ -1,8 +1,10 @@
-"""Format ``colliderml``, events of ColliderML in the Open Data Detector (CERN/ColliderML-Release-1): tables of
-parquet with a row an event (``tracker_hits`` and, for truth, ``particles``), or the JSON of its event display.
+"""Format ``colliderml``, events of ColliderML in the Open Data Detector (CERN/ColliderML-Release-1): tables
+of parquet with a row an event (``tracker_hits`` and, for truth, ``particles``), or the JSON of its event
+display.
 
-Hits come without pixels. They are in ACTS's volumes, of which those of the detector table are taken. Directions
-of crossings follow from the particles' helices. The JSON has no table of particles and comes without truth.
+Hits come without pixels. They are in ACTS's volumes, of which those of the detector table are taken.
+Directions of crossings follow from the particles' helices. The JSON has no table of particles and comes
+without truth.
 """
 
 from __future__ import annotations

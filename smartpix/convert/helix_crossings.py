@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.float64]
 def momenta_at(start: Floats, momentum: Floats, charge: Floats, field: float, point: Floats) -> Floats:
     """Momenta (T, 3) where particles pass points, without scattering and energy loss.
 
-    The direction turns by twice the angle whose sine is half of the chord over the radius, in the first half of
-    the turn.
+    The direction turns by twice the angle whose sine is half of the chord over the radius, in the first half
+    of the turn.
 
     Args:
         start, point: (T, 3) mm; momentum: (T, 3) at the start, GeV; charge: (T,) e.

@@ -46,9 +46,9 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
         electrons: charge in e of a cell of value 1.
 
     Raises:
-        InputError: ids that are there twice, hits without cells that are not bare, channels off the module, positions off the
-            module or off their cells, cells or crossings that are there twice, charges, momenta or starts
-            that cannot be, crossings off the sensor, along it, or of unknown particles.
+        InputError: ids that are there twice, hits without cells that are not bare, channels off the module,
+            positions off the module or off their cells, cells or crossings that are there twice, charges,
+            momenta or starts that cannot be, crossings off the sensor, along it, or of unknown particles.
     """
     order = np.argsort(tables.hit_id, kind="stable")
     ids, module, position = tables.hit_id[order], tables.module[order], tables.position[order]

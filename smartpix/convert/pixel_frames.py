@@ -1,4 +1,6 @@
-"""Pixels of frames on planes of a sensor, without clusters: neighbours, corners included, become one cluster."""
+"""Pixels of frames on planes of a sensor, without clusters: neighbours, corners included, become one
+cluster.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 THICKNESS = 0.3
-"""mm, of sensors whose file does not tell it; usual with pixel chips of 55 um. Nothing but checks reads it, where
-clusters have no estimates."""
+"""mm, of sensors whose file does not tell it; usual with pixel chips of 55 um. Nothing but checks reads it,
+where clusters have no estimates."""
 SPACING = 2
 """Of the layers' numbers, as in tables of ACTS."""
 

@@ -1,8 +1,8 @@
 """PixelAV's text files (``.out``): clusters with the charge of each pixel, time slice by time slice.
 
-The first line describes the run, the second has the pitches (um), the thickness (um) and the length of a slice (ps).
-Each cluster is a line ``<cluster>``, one of the particle, and for every slice a line ``<time slice 200.0 ps>`` with a
-line of pixels for each row. M. Swartz, Nucl. Instrum. Meth. A 511 (2003) 88.
+The first line describes the run, the second has the pitches (um), the thickness (um) and the length of a
+slice (ps). Each cluster is a line ``<cluster>``, one of the particle, and for every slice a line ``<time
+slice 200.0 ps>`` with a line of pixels for each row. M. Swartz, Nucl. Instrum. Meth. A 511 (2003) 88.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ def is_pixelav(path: Path) -> bool:
 def read_pixelav(path: Path) -> tuple[ClusterSet, dict[str, float]]:
     """All clusters of a file, and the sensor.
 
-    Charges are in e. Older versions print a tenth of the electrons; which one it is, the number of pairs tells that
-    is printed for each cluster.
+    Charges are in e. Older versions print a tenth of the electrons; which one it is, the number of pairs
+    tells that is printed for each cluster.
 
     Returns:
         The clusters with their labels, and pitches and thickness in mm and the field in T.
 
     Raises:
-        InputError: a line that is none of the format, slices or rows that differ among clusters, a cut-off file, or
-            charges that are not the pairs'.
+        InputError: a line that is none of the format, slices or rows that differ among clusters, a cut-off
+            file, or charges that are not the pairs'.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

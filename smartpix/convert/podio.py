@@ -30,7 +30,9 @@ EXPECTED = "the fields of EDM4hep"
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection of events: its name, and its fields by name (``position.x``) with the names in the file."""
+    """A collection of events: its name, and its fields by name (``position.x``) with the names in the
+    file.
+    """
 
     name: str
     fields: Mapping[str, str]

@@ -44,7 +44,9 @@ class Pairs:
 
 
 def collection_id(name: str) -> int:
-    """The number that podio gives a collection: MurmurHash3 (A. Appleby) of its name in 32 bits, with seed 0."""
+    """The number that podio gives a collection: MurmurHash3 (A. Appleby) of its name in 32 bits, with seed
+    0.
+    """
 
     def turned(word: int, by: int) -> int:
         return (word << by | word >> (32 - by)) & WORD

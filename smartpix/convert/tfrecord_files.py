@@ -1,7 +1,7 @@
 """TFRecord files without TensorFlow: records, ``tf.train.Example`` and serialised tensors.
 
-A record is its length (8 bytes, little endian), the masked CRC-32C of these, the data, and the masked CRC-32C of
-the data (https://www.tensorflow.org/tutorials/load_data/tfrecord). The data are protocol buffers, of which the few
+A record is its length (8 bytes, little endian), the masked CRC-32C of these, the data, and the masked CRC-32C
+of the data (https://www.tensorflow.org/tutorials/load_data/tfrecord). The data are protocol buffers, of which the few
 fields that are needed are decoded here.
 """
 

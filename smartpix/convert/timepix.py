@@ -1,7 +1,8 @@
-"""Format ``timepix``: pixel lists of Timepix3 (``.t3pa``) and cluster lists (``.elist2``), as of Pixet and of track
-processing.
+"""Format ``timepix``: pixel lists of Timepix3 (``.t3pa``) and cluster lists (``.elist2``), as of Pixet and of
+track processing.
 
-A pixel list has no frames: pixels come as they fire. Pixels with no more than a gap between them are one event. A
+A pixel list has no frames: pixels come as they fire. Pixels with no more than a gap between them are one
+    event. A
 cluster list has clusters without their pixels: hits without pixels, with charge and time.
 """
 
@@ -49,7 +50,9 @@ ELIST = ("DetectorID", "EventID", "X", "Y", "E", "T")
 
 @dataclass(frozen=True)
 class ClusterList:
-    """Clusters (N,) of a list: plane and event numbers, place in pixels from the corner, charge in e, time in ns."""
+    """Clusters (N,) of a list: plane and event numbers, place in pixels from the corner, charge in e, time in
+    ns.
+    """
 
     plane: Ints
     event: Ints

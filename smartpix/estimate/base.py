@@ -273,9 +273,10 @@ def _trained_in(estimator: Estimator) -> float:
 def position_estimate(clusters: FlatClusters, detector: Detector, field: float) -> Estimate:
     """Estimates (C,) of positions and sigmas as the file has them, and directions from the beam line.
 
-    A hit without cluster tells nothing of the direction. What is left is where tracks come from: a straight line
-    from the centre of the luminous region to the hit. Its covariance holds the length of the luminous region and
-    the bend of the softest track, so that a cone of such a hit is the reference window's.
+    A hit without cluster tells nothing of the direction. What is left is where tracks come from: a straight
+        line
+    from the centre of the luminous region to the hit. Its covariance holds the length of the luminous region
+    and the bend of the softest track, so that a cone of such a hit is the reference window's.
 
     Args:
         detector: in the frame of the beam.
@@ -361,7 +362,8 @@ def _center(
 
 
 def sensor_of(detector: Detector, field: float) -> dict[str, dict[str, float]]:
-    """Pitch, thickness (mm) and field (T) of barrel and end-cap; strips, and a region without pixels, are left out.
+    """Pitch, thickness (mm) and field (T) of barrel and end-cap; strips, and a region without pixels, are
+    left out.
 
     Raises:
         InputError: the modules of a region differ, so that one set of weights cannot serve it.

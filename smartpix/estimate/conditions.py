@@ -282,7 +282,9 @@ def conditions(made_by: Mapping[str, Any]) -> dict[str, Range]:
 
 
 def _defaults(made_by: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Conditions of an ideal simulation: older files do not say those that came later, and had none of them."""
+    """Conditions of an ideal simulation: older files do not say those that came later, and had none of
+    them.
+    """
     if not (
         str(made_by.get("command", "")).startswith("smartpix simulate")
         and isinstance(made_by.get("options"), Mapping)

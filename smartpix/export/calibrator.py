@@ -1,7 +1,8 @@
 """The estimates as one ONNX graph: network, units, calibration and place on the module, for other programs.
 
-What the host computes after a network (:mod:`smartpix.estimate.finish`) is written once more in torch, from the
-same tables. It works in double precision, since a position of 40 mm in single precision is good to 2 nm only.
+What the host computes after a network (:mod:`smartpix.estimate.finish`) is written once more in torch, from
+the same tables. It works in double precision, since a position of 40 mm in single precision is good to 2 nm
+only.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ DIAGONAL, OFF_DIAGONAL = (1, 3, 5, 7), ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), 
 
 
 class Finish(nn.Module):
-    """Raw outputs of one region's network to means and factors, as :class:`smartpix.estimate.finish.Finishing`.
+    """Raw outputs of one region's network to means and factors, as
+    :class:`smartpix.estimate.finish.Finishing`.
 
     Shapes:
         raw (N, 14), shape (N, 3) and truncated (N,) -> mean (N, 4), cholesky (N, 4, 4), double.
@@ -150,7 +152,9 @@ def growth(tables: Tables) -> npt.NDArray[np.float64]:
 
 
 class Region(nn.Module):
-    """The network of barrel or end-caps with its finish: charge in e to mean and factor in the window's frame."""
+    """The network of barrel or end-caps with its finish: charge in e to mean and factor in the window's
+    frame.
+    """
 
     def __init__(self, network: MdnNetwork) -> None:
         super().__init__()

@@ -1,9 +1,10 @@
-"""The estimates in the rows of numbers that ACTS's ``NeuralCalibrator`` gives an ONNX network and takes from it.
+"""The estimates in the rows of numbers that ACTS's ``NeuralCalibrator`` gives an ONNX network and takes from
+it.
 
 ACTS's examples (``ActsExamples/Onnx/NeuralCalibrator``) fill one row for each measurement: the activations of
-7 x 7 cells about the cluster's centre of charge, its volume and layer, two angles of the track, and position and
-variances as they are. They take back, for each of n components, a prior, two positions and two variances. There is
-one activation a cell, so that only networks of one slice fit.
+7 x 7 cells about the cluster's centre of charge, its volume and layer, two angles of the track, and position
+and variances as they are. They take back, for each of n components, a prior, two positions and two variances.
+There is one activation a cell, so that only networks of one slice fit.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class ActsCalibrator(nn.Module):
     """ACTS's rows (N, 57) to (N, 5); measurements on layers that the detector has not stay as they are.
 
     Raises:
-        InputError: networks of several slices, layers whose modules lie differently, or a calibration of single
-            modules.
+        InputError: networks of several slices, layers whose modules lie differently, or a calibration of
+            single modules.
     """
 
     def __init__(self, estimator: Chosen, header: Header) -> None:
@@ -122,7 +123,9 @@ def _ends(fired: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _place(middle: Tensor, n: int, center: int) -> Tensor:
-    """(N, n, 7) ones where a row of the window is one of the matrix, its ``middle`` at the window's centre."""
+    """(N, n, 7) ones where a row of the window is one of the matrix, its ``middle`` at the window's
+    centre.
+    """
     wanted = torch.arange(n)[None, :, None] - center + middle[:, None, None]
     return (wanted == torch.arange(SIDE)).float()
 

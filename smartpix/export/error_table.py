@@ -2,8 +2,8 @@
 
 A position that a program measures itself, the centre of charge of the cluster's cells, is off by a bias and
 scatters by a sigma, which depend on how many cells the cluster spans, on its charge, and on the part of the
-detector. They are measured against the truth of simulated files, or against the network's estimates of any file:
-a particle is where the estimate says, give or take its sigma.
+detector. They are measured against the truth of simulated files, or against the network's estimates of any
+file: a particle is where the estimate says, give or take its sigma.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ def _differences(
     estimator: Chosen,
     options: ErrorTableOptions,
 ) -> tuple[Floats, Floats, npt.NDArray[np.int64], Floats, npt.NDArray[np.bool_]]:
-    """Measured less true positions (N, 2), what these do not tell of the variance, sizes, charges, regions."""
+    """Measured less true positions (N, 2), what these do not tell of the variance, sizes, charges,
+    regions.
+    """
     detector = header.detector
     flat = flatten(clusters, tuple(estimator.slices))
     measured, shape = centre_of_charge(flat, detector), flat.outlines.shape

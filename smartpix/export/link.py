@@ -69,8 +69,8 @@ def write_encoder(
 ) -> dict[str, Any]:
     """Write the Verilog of an encoder, simulate it on clusters, and measure its size and speed.
 
-    The ports are those of :func:`smartpix.export.rtl.write_rtl`: all codes of the window, whatever stands behind
-    them, come in at one edge of the clock.
+    The ports are those of :func:`smartpix.export.rtl.write_rtl`: all codes of the window, whatever stands
+    behind them, come in at one edge of the clock.
 
     Args:
         encoder: what to write.
@@ -81,11 +81,12 @@ def write_encoder(
         report: told what comes next.
 
     Returns:
-        What is in ``report.json``, as of :func:`smartpix.export.rtl.write_rtl`, with the encoder's ``parameters``.
+        What is in ``report.json``, as of :func:`smartpix.export.rtl.write_rtl`, with the encoder's
+        ``parameters``.
 
     Raises:
-        InputError: no codes or ones beyond the ends, weights to be reloaded, another folder, a simulation that
-            differs from whole numbers, or a tool that failed.
+        InputError: no codes or ones beyond the ends, weights to be reloaded, another folder, a simulation
+            that differs from whole numbers, or a tool that failed.
     """
     options = options or RtlOptions()
     if options.reloadable:
@@ -125,7 +126,8 @@ def export_encoder(
         report: told what comes next.
 
     Returns:
-        What is in ``report.json``: ``weights``, ``parameters`` and ``rtl`` with what :func:`write_encoder` found.
+        What is in ``report.json``: ``weights``, ``parameters`` and ``rtl`` with what :func:`write_encoder`
+            found.
 
     Raises:
         InputError: unusable files or weights, clusters of another ADC than the code's, or as

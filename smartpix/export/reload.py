@@ -1,10 +1,10 @@
 """A network whose weights stand in registers and are loaded through a port, as Verilog.
 
 An irradiated sensor needs new weights (arXiv 2510.06588), and :mod:`smartpix.export.logic` makes the weights
-part of the wiring. Here each weight that is not zero has a register and each of its places a multiplier. Zeros
-stay zeros: a multiplier that is not there cannot be loaded. All else follows
-:func:`smartpix.chip.fixed_point.evaluate` step by step, and every wire is as wide as the largest value that any
-weights of the formats could bring.
+part of the wiring. Here each weight that is not zero has a register and each of its places a multiplier.
+Zeros stay zeros: a multiplier that is not there cannot be loaded. All else follows
+:func:`smartpix.chip.fixed_point.evaluate` step by step, and every wire is as wide as the largest value that
+any weights of the formats could bring.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ class RtlOptions:
         fpga: count look-up tables with yosys.
         cells: map to standard cells with yosys, and find the longest path with opensta.
         family: yosys' name of the programmable logic.
-        narrow_functions: yosys does not use the multiplexers behind look-up tables, which make a design faster and,
-            where it has many narrow adders, larger.
+        narrow_functions: yosys does not use the multiplexers behind look-up tables, which make a design
+            faster and, where it has many narrow adders, larger.
         liberty: library of cells; Debian's qflow-tech-osu018 has the default one, of 180 nm.
         reloadable: weights in registers that a port loads, with multipliers, in place of constants.
         load_bits: bits that the port takes at an edge of the clock.
@@ -107,8 +107,8 @@ def write_rtl(
         ``meets_clock``, ``fmax_mhz`` of the standard cells; ``latency_cycles`` from the edge that takes a
         cluster in to the edge that gives its result, ``latency_ns``, ``ii_cycles``, ``clock_ns``;
         ``da4ml_luts`` and ``register_bits`` before synthesis; of a reloadable one ``weight_bits``,
-        ``load_cycles``, ``multipliers``, ``loads`` that were simulated, and no ``da4ml_luts``; ``versions``, ``assumptions``, ``missing`` as
-        text.
+        ``load_cycles``, ``multipliers``, ``loads`` that were simulated, and no ``da4ml_luts``; ``versions``,
+        ``assumptions``, ``missing`` as text.
 
     Raises:
         InputError: codes of another shape or beyond the range of the edges, a network without work to do, or

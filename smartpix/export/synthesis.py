@@ -104,8 +104,8 @@ def fpga(folder: Path, family: str, narrow: bool = False) -> dict[str, Any]:
     """Look-up tables, registers and carry chains' blocks of the design in programmable logic.
 
     Args:
-        narrow: without the multiplexers behind look-up tables. With them yosys makes wide functions of narrow adders,
-            which are faster and take more tables.
+        narrow: without the multiplexers behind look-up tables. With them yosys makes wide functions of narrow
+            adders, which are faster and take more tables.
 
     Modules with the attribute ``keep_hierarchy`` are synthesised once. ``modules`` has, by name, what one of
     each has in itself and how often it occurs; ``smartpix`` is all else.

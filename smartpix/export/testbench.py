@@ -1,4 +1,6 @@
-"""Test benches of exported Verilog: clusters go in, and what comes out is compared with the plain reference."""
+"""Test benches of exported Verilog: clusters go in, and what comes out is compared with the plain
+reference.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,9 @@ def _write(
     folder: Path,
     more: tuple[str, str, str],
 ) -> None:
-    """Write a bench; ``expected`` has the results of all clusters for each load of weights, one after the other."""
+    """Write a bench; ``expected`` has the results of all clusters for each load of weights, one after the
+    other.
+    """
     in_bits, out_bits = bits
     flat = codes.reshape(len(codes), -1).astype(np.int64)
     (folder / "codes.hex").write_text(hex_lines(flat, in_bits), encoding="utf-8")

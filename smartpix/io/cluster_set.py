@@ -220,8 +220,8 @@ def check_merged(labels: Mapping[str, Floats], where: str, first_row: int = 0) -
         labels: (N,) columns; where: what they belong to, for messages; first_row: number of the first row.
 
     Raises:
-        InputError: :data:`TARGETS` of a second or third particle are missing, or there are labels of particles
-            without their number, or a number that is none, or more or fewer particles than it says.
+        InputError: :data:`TARGETS` of a second or third particle are missing, or there are labels of
+            particles without their number, or a number that is none, or more or fewer particles than it says.
     """
     if not set(labels) & set(MERGED_LABELS):
         return

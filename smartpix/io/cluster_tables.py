@@ -133,7 +133,9 @@ def _natural(path: Path) -> list[str | int]:
 
 
 def _is(path: Path, part: str) -> bool:
-    """Whether a file is called as a part of a data set, as ``recon3D_d1.parquet`` or ``signal_recon3D_d1.parquet``."""
+    """Whether a file is called as a part of a data set, as ``recon3D_d1.parquet`` or
+    ``signal_recon3D_d1.parquet``.
+    """
     return path.name.removeprefix(SIGNAL).startswith(part)
 
 

@@ -63,8 +63,8 @@ class Header:
             where there is a table of it, that at the origin.
         slices: time slices (of 200 ps) the pixels carry.
         made_by: how the file was made.
-        origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file does
-            not say; one that is written gets the versions of today.
+        origin: versions and inputs it was made with (:func:`smartpix.provenance.origin`). Empty: the file
+            does not say; one that is written gets the versions of today.
         beam_spot: luminous region. What a file does not tell of it is as in :data:`smartpix.beam.CENTRED`.
         calibration: corrections of charges and estimates, which no file says; the detector is aligned by it
             already. None: nothing is corrected.
@@ -152,7 +152,8 @@ class Header:
 def placed(
     detector: Detector | Header, field: float | None, where: str, field_map: FieldMap | None = None
 ) -> tuple[Detector, float, FieldMap | None]:
-    """Detector, field (T) and table of it, of what is given: a header, which has all, or a detector and the field.
+    """Detector, field (T) and table of it, of what is given: a header, which has all, or a detector and the
+    field.
 
     Raises:
         InputError: a detector without a field, or a header and a field as well.

@@ -60,8 +60,8 @@ def read_clusters(
         min_rows: how many clusters are needed at least.
 
     Returns:
-        The clusters, with those of the labels (:data:`~smartpix.io.cluster_set.ALL_LABELS`) that all files have, or that
-        can be computed.
+        The clusters, with those of the labels (:data:`~smartpix.io.cluster_set.ALL_LABELS`) that all files
+        have, or that can be computed.
 
     Raises:
         InputError: files missing, damaged, without partner or of different sensors; columns missing, doubled

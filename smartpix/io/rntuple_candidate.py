@@ -26,8 +26,8 @@ __all__ = ["CANDIDATE", "CandidateTuple", "candidate_of", "read_candidate"]
 CANDIDATE = "ROOT::Experimental::RNTuple"
 """Class of an RNTuple before its format was fixed (1.0, ROOT 6.34)."""
 ANCHOR = struct.Struct(">6xHHHHQQQQQQQ")
-"""After count of bytes and version of the class: version (4), place, packed and unpacked size of header and of
-footer, checksum."""
+"""After count of bytes and version of the class: version (4), place, packed and unpacked size of header and
+of footer, checksum."""
 READ = (0, 2)
 """Version that is read: epoch and major."""
 HEADER, FOOTER, PAGES = 1, 2, 3
@@ -117,7 +117,8 @@ class CandidateTuple:
     """An RNTuple; what is asked of it is called as in uproot.
 
     Attributes:
-        lists: of each field of numbers, by its name (``Hits.position.x``), its columns: ends of lists, numbers.
+        lists: of each field of numbers, by its name (``Hits.position.x``), its columns: ends of lists,
+            numbers.
         kinds: of all columns.
         clusters: first entry and number of entries of each.
         pages: of each column of each cluster.

@@ -40,7 +40,8 @@ class Report:
         eta: absolute pseudorapidities.
         crossed: mean number of layers that straight tracks from near the origin cross at each.
         enough: share of them that cross 4 layers.
-        enough_from, enough_to: the widest range of absolute pseudorapidity in which 95 % of them do; both 0: none.
+        enough_from, enough_to: the widest range of absolute pseudorapidity in which 95 % of them do; both 0:
+            none.
         colliding: pairs of rows of modules that run into one another.
     """
 
@@ -112,8 +113,8 @@ def _longest_run(good: npt.NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def layers_crossed(detector: Detector, eta: Floats) -> npt.NDArray[np.int64]:
-    """(E, K) number of layers that straight tracks cross, at each eta and its negative, at some azimuths and from
-    z within 50 mm of the origin.
+    """(E, K) number of layers that straight tracks cross, at each eta and its negative, at some azimuths and
+    from z within 50 mm of the origin.
     """
     from smartpix.simulate.generate import along
     from smartpix.simulate.particles import Particles
@@ -139,8 +140,8 @@ def layers_crossed(detector: Detector, eta: Floats) -> npt.NDArray[np.int64]:
 
 
 def colliding(detector: Detector) -> npt.NDArray[np.int64]:
-    """(P, 2) rows of modules that share some space, by the separating axes of two convex bodies (S. Gottschalk et
-    al., SIGGRAPH 1996): normals of faces, and what is across an edge of each.
+    """(P, 2) rows of modules that share some space, by the separating axes of two convex bodies (S.
+    Gottschalk et al., SIGGRAPH 1996): normals of faces, and what is across an edge of each.
     """
     found = [pair[_share(detector, pair)] for pair in _near(detector)]
     return np.concatenate([np.zeros((0, 2), dtype=np.int64), *found])

@@ -1,9 +1,9 @@
 """The Open Data Detector's pixel modules from its DD4hep files.
 
 Modules are placed as its factories place them (``ODDPixelBarrel_geo.cpp``, ``ODDPixelEndcap_geo.cpp``,
-``ODDModuleHelper.cpp`` of OpenDataDetector/OpenDataDetector): staves about the beam, turned by their tilt, with
-the sensor off the stave's middle; rings of trapezoids, each second one behind. Strips, supports and services
-are left out; of the supports the material is kept.
+``ODDModuleHelper.cpp`` of OpenDataDetector/OpenDataDetector): staves about the beam, turned by their tilt,
+with the sensor off the stave's middle; rings of trapezoids, each second one behind. Strips, supports and
+services are left out; of the supports the material is kept.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def open_data_detector(path: str | Path, sensors: Sensors | None = None) -> Open
     """Read ``OpenDataDetector.xml`` and what it includes.
 
     Files that are included and missing are left out, as long as nothing that is needed was defined there.
-    Layers have even ids in the order of z, as ACTS numbers them; modules are numbered stave by stave along the
-    beam, or ring by ring.
+    Layers have even ids in the order of z, as ACTS numbers them; modules are numbered stave by stave along
+    the beam, or ring by ring.
 
     Args:
         sensors: pixels, and thickness; default: pitch and thickness of the files.

@@ -1,5 +1,5 @@
-"""Arithmetic with named constants and units, as files of DD4hep have it. Nothing is run: an expression is read
-as a tree, and all that is not arithmetic is refused.
+"""Arithmetic with named constants and units, as files of DD4hep have it. Nothing is run: an expression is
+read as a tree, and all that is not arithmetic is refused.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ MOST_LAYERS = 1000
 
 
 def read_layout(path: str | Path) -> Layout:
-    """Read a layout: ``[sensor]`` and ``[material]``, and a ``[[cylinder]]``, ``[[inclined]]``, ``[[disk]]`` or
-    ``[[plane]]`` for each of those, with the fields of these options (:mod:`smartpix.layouts.options`).
+    """Read a layout: ``[sensor]`` and ``[material]``, and a ``[[cylinder]]``, ``[[inclined]]``, ``[[disk]]``
+    or ``[[plane]]`` for each of those, with the fields of these options (:mod:`smartpix.layouts.options`).
 
     Raises:
         InputError: no such file, no TOML, or as :func:`layout_of`.

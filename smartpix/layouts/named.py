@@ -47,14 +47,14 @@ def named_detector(name: str | Path, sensors: Mapping[str, Any] | None = None) -
     """Make a detector by its name, or read it.
 
     Args:
-        name: one of :data:`NAMES`; a file of a layout (``.toml``, docs/detectors.md), of DD4hep (``.xml``, the
-            Open Data Detector's), of a detector's table (``.csv``, compressed by its ending), or of events
-            (``.root``, whose header has the detector).
+        name: one of :data:`NAMES`; a file of a layout (``.toml``, docs/detectors.md), of DD4hep (``.xml``,
+            the Open Data Detector's), of a detector's table (``.csv``, compressed by its ending), or of
+            events (``.root``, whose header has the detector).
         sensors: fields of :class:`smartpix.layouts.Sensors` that are put on it instead of its own.
 
     Raises:
-        InputError: an unknown name, a file that cannot be read, other sensors for a table, or pyacts is missing
-            for the generic one.
+        InputError: an unknown name, a file that cannot be read, other sensors for a table, or pyacts is
+            missing for the generic one.
     """
     text, sensors = str(name), dict(sensors or {})
     if text == GENERIC:

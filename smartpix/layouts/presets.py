@@ -102,8 +102,8 @@ def odd() -> Layout:
 
     Sizes are those of ``OpenDataPixels.xml``. :func:`smartpix.layouts.dd4hep.open_data_detector` reads that
     file, and places modules as DD4hep does; this layout has the same layers with the same numbers of modules
-    and the same sizes, and a test compares the two. Supports are of carbon fibre, 2 mm around a barrel layer and
-    4 mm in a disk.
+    and the same sizes, and a test compares the two. Supports are of carbon fibre, 2 mm around a barrel layer
+    and 4 mm in a disk.
     """
     staves = {34.0: 16, 70.0: 32, 116.0: 52, 172.0: 78}
     tilt, inwards = 0.12, 1.8
@@ -140,6 +140,6 @@ PRESETS: dict[str, Callable[[], Layout]] = {
 :func:`smartpix.simulate.transport.generic_detector`'s.
 """
 FIELDS = {"barrel3": 3.8, "itk": 2.0, "muon-collider": 3.57, "odd": 3.0, "telescope": 0.0}
-"""T, along z: of CMS, of ATLAS, of the muon collider's detector (arXiv 2303.08533), of the Open Data Detector's
-files; a telescope has none.
+"""T, along z: of CMS, of ATLAS, of the muon collider's detector (arXiv 2303.08533), of the Open Data
+Detector's files; a telescope has none.
 """

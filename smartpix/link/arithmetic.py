@@ -1,9 +1,11 @@
-"""Lengths of arithmetic codes: how few bits any of the codes of a cluster would take if nothing of them were wasted.
+"""Lengths of arithmetic codes: how few bits any of the codes of a cluster would take if nothing of them were
+wasted.
 
-The tables of probabilities are static: they are counted once, on clusters of a training, and known to chip and host.
-A cluster of probability p has a codeword of ``ceil(-log2 p) + 1`` bits, of which none is the beginning of another
-(Shannon, Fano and Elias; Cover and Thomas, Elements of Information Theory, 5.9). An adaptive table, or one codeword
-for many clusters, would save at most the one and a half bits of the rounding.
+The tables of probabilities are static: they are counted once, on clusters of a training, and known to chip
+    and host.
+A cluster of probability p has a codeword of ``ceil(-log2 p) + 1`` bits, of which none is the beginning of
+another (Shannon, Fano and Elias; Cover and Thomas, Elements of Information Theory, 5.9). An adaptive table,
+or one codeword for many clusters, would save at most the one and a half bits of the rounding.
 """
 
 from __future__ import annotations
@@ -66,8 +68,8 @@ def box_class(boxes: Boxes) -> Ints:
 
 
 def box_symbol(boxes: Boxes) -> tuple[Ints, int]:
-    """(N,) numbers of boxes by their size, one for all sizes beyond the window's in each direction; and how many there
-    are.
+    """(N,) numbers of boxes by their size, one for all sizes beyond the window's in each direction; and how
+    many there are.
     """
     rows, columns = np.minimum(boxes.size, [N_ROWS + 1, N_COLUMNS + 1]).T - 1
     return rows * (N_COLUMNS + 1) + columns, (N_ROWS + 1) * (N_COLUMNS + 1)

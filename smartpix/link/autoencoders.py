@@ -1,4 +1,6 @@
-"""Torch modules of the link: ECON-T's autoencoder on its own geometries, and ours on the window of a cluster."""
+"""Torch modules of the link: ECON-T's autoencoder on its own geometries, and ours on the window of a
+cluster.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ N_SIDE = 9
 
 
 class EconAutoencoder(nn.Module):
-    """The autoencoder of arXiv 2105.01683: a convolution of 8 filters, dense 128 -> 16; dense 128, two transposed
-    convolutions, sigmoid. Its encoder has 2,144 parameters on 8x8x1 and 2,288 on 4x4x3.
+    """The autoencoder of arXiv 2105.01683: a convolution of 8 filters, dense 128 -> 16; dense 128, two
+    transposed convolutions, sigmoid. Its encoder has 2,144 parameters on 8x8x1 and 2,288 on 4x4x3.
 
     Shapes:
         input and output: (N, layers, rows, columns), shares of the largest charge.
@@ -62,7 +64,8 @@ class LinkAutoencoder(nn.Module):
     """Ours: the encoder as the chip computes it, and a decoder that also knows the bounding box.
 
     Shapes:
-        input: codes (N, 2, 13, 21) in the format of the options, and what :func:`side_information` gives (N, 9).
+        input: codes (N, 2, 13, 21) in the format of the options, and what :func:`side_information` gives (N,
+            9).
         output: compressed charge (N, 2, 13, 21).
     """
 
@@ -101,7 +104,9 @@ class LinkAutoencoder(nn.Module):
 
 
 def side_information(boxes: Boxes, barrel: npt.NDArray[np.bool_]) -> Tensor:
-    """What the host knows of clusters without their pixels (N, 9): the ends of the box, its size, and the region."""
+    """What the host knows of clusters without their pixels (N, 9): the ends of the box, its size, and the
+    region.
+    """
     whole = np.array([N_ROWS, N_COLUMNS])
     size = boxes.last - boxes.first + 1
     columns = [boxes.first / whole, boxes.last / whole, size / whole, 1 / size, barrel[:, None]]

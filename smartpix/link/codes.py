@@ -17,7 +17,9 @@ __all__ = ["PLACE_BITS", "Code", "CodedClusters", "Sent", "coded"]
 Ints = npt.NDArray[np.int64]
 
 PLACE_BITS = 22
-"""Row and column of the window on its module, up to 2,048 of each: every code sends them, and none counts them."""
+"""Row and column of the window on its module, up to 2,048 of each: every code sends them, and none counts
+them.
+"""
 
 
 @dataclass(frozen=True)

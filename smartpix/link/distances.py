@@ -1,7 +1,7 @@
 """The earth mover's distance between a cluster and its decoded image, exactly.
 
-Both charges are scaled to a sum of one, as in arXiv 2105.01683; the distance is the least mean way in um that charge
-must be moved to make one of the other. It is the solution of a linear program (SciPy's HiGHS).
+Both charges are scaled to a sum of one, as in arXiv 2105.01683; the distance is the least mean way in um that
+charge must be moved to make one of the other. It is the solution of a linear program (SciPy's HiGHS).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def earth_movers_distance(one: Floats, other: Floats, ways: Floats) -> float:
 def image_distances(true: npt.NDArray[np.float32], found: npt.NDArray[np.float32], pitch: Floats) -> Floats:
     """Distances (N,) in the unit of the pitch of images (N, rows, columns), of their positive charges.
 
-    A cluster without positive charge has none (NaN). One that has some and whose decoded image has none is as far off as
-    its charge from its own farthest pixel: none decoded must not be better than a wrong one.
+    A cluster without positive charge has none (NaN). One that has some and whose decoded image has none is as
+    far off as its charge from its own farthest pixel: none decoded must not be better than a wrong one.
 
     Args:
         pitch: (N, 2) of rows and of columns.
@@ -65,11 +65,13 @@ def image_distances(true: npt.NDArray[np.float32], found: npt.NDArray[np.float32
 
 
 def line_images(mean: Floats, pitch: Floats, thickness: Floats) -> npt.NDArray[np.float32]:
-    """Charge (N, rows, columns), spread evenly along straight ways through the sensor: what a host that has estimates alone
-    knows of a cluster. Drift and diffusion are not in it; what leaves the window is in its border.
+    """Charge (N, rows, columns), spread evenly along straight ways through the sensor: what a host that has
+    estimates alone knows of a cluster. Drift and diffusion are not in it; what leaves the window is in its
+    border.
 
     Args:
-        mean: (N, 4) x and y (mm, from the centre of the window's origin pixel, at half depth), cot alpha, cot beta.
+        mean: (N, 4) x and y (mm, from the centre of the window's origin pixel, at half depth), cot alpha, cot
+            beta.
         pitch: (N, 2) of rows and of columns; thickness: (N,) of the sensor, all in mm.
     """
     depth = ((np.arange(DEPTHS) + 0.5) / DEPTHS - 0.5) * thickness[:, None]

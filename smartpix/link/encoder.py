@@ -1,7 +1,7 @@
 """The encoder of the learned code in whole numbers: what the chip computes, bit for bit.
 
-A 3 x 3 convolution with stride 2, cut to positive numbers, and one dense layer, cut to the bits of the link. The
-shape is that of ECON-T's encoder (arXiv 2105.01683), on our window of two slices.
+A 3 x 3 convolution with stride 2, cut to positive numbers, and one dense layer, cut to the bits of the link.
+The shape is that of ECON-T's encoder (arXiv 2105.01683), on our window of two slices.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ __all__ = ["BOX_BITS", "ESCAPE_BITS", "Adc", "Boxes", "adc_of", "boxes_of", "cod
 Ints = npt.NDArray[np.int64]
 
 BOX_BITS = 9
-"""Rows and columns of a bounding box in the window: 4 and 5 bits, of which the largest numbers say that it is longer."""
+"""Rows and columns of a bounding box in the window: 4 and 5 bits, of which the largest numbers say that it is
+longer.
+"""
 ESCAPE_BITS = 22
 """Rows and columns of a box that does not fit the window: any on a module of up to 2,048 of each."""
 

@@ -1,7 +1,7 @@
 """Squared errors at several resolutions, each weighted with the larger of true and predicted charge.
 
-This is the loss of ECON-T's autoencoder (arXiv 2105.01683): neighbouring cells are summed into larger ones, so that
-charge which moves by a cell costs less than charge which is lost.
+This is the loss of ECON-T's autoencoder (arXiv 2105.01683): neighbouring cells are summed into larger ones,
+so that charge which moves by a cell costs less than charge which is lost.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ RESOLUTIONS = (1, 2, 4)
 
 
 def resolution_loss(true: Tensor, found: Tensor, sizes: Sequence[int] = RESOLUTIONS) -> Tensor:
-    """Of each image (N,), of images (N, S, R, C): the sum over resolutions of the mean over cells of the squared error times
-    ``max(abs(true), abs(found))``.
+    """Of each image (N,), of images (N, S, R, C): the sum over resolutions of the mean over cells of the
+    squared error times ``max(abs(true), abs(found))``.
 
-    A cell of ``k x k`` pixels holds their mean, so that no resolution has more weight because its sums are larger. Rows and
-    columns that are missing to whole cells count as empty.
+    A cell of ``k x k`` pixels holds their mean, so that no resolution has more weight because its sums are
+    larger. Rows and columns that are missing to whole cells count as empty.
     """
     total = torch.zeros(len(true), dtype=found.dtype)
     for size in sizes:

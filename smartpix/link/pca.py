@@ -25,7 +25,9 @@ SMALLEST = 0.5
 
 @dataclass(frozen=True)
 class NumberTables:
-    """Tables of the arithmetic code of numbers: of the box's size, and of each number by the class of the box."""
+    """Tables of the arithmetic code of numbers: of the box's size, and of each number by the class of the
+    box.
+    """
 
     box: Tables
     numbers: tuple[Tables, ...]

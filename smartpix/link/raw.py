@@ -1,15 +1,17 @@
-"""Raw pixels on the link, zero-suppressed: as addresses, as a bitmap of the bounding box, and in an arithmetic code.
+"""Raw pixels on the link, zero-suppressed: as addresses, as a bitmap of the bounding box, and in an
+arithmetic code.
 
 Of the fixed formats:
 
-- **addresses**: 9 bits for the number of pixels; for each pixel 9 bits of address in the window and the bits of both
-  slices' codes;
-- **bitmap**: the size of the box (4 and 5 bits), a bit for each of its pixels, and the bits of both slices' codes for
-  each that has charge.
+- **addresses**: 9 bits for the number of pixels; for each pixel 9 bits of address in the window and the bits
+  of both slices' codes;
+- **bitmap**: the size of the box (4 and 5 bits), a bit for each of its pixels, and the bits of both slices'
+  codes for each that has charge.
 
 The arithmetic code sends the size of the box and then its pixels in turn: first the last slice's code, whose
-probability depends on its neighbours that are known already and on the class of the box; then the other slice's, whose
-probability depends on the last slice's code at the same place and on its own neighbours. The tables are counted once.
+probability depends on its neighbours that are known already and on the class of the box; then the other
+slice's, whose probability depends on the last slice's code at the same place and on its own neighbours. The
+tables are counted once.
 
 Fewer bits a pixel join levels of the ADC.
 """
@@ -52,8 +54,8 @@ class PixelTables:
 def join_levels(adc: Adc, bits: int) -> npt.NDArray[np.int64]:
     """The joint code (K,) of each code of the ADC, from the lowest; codes of one joint code are neighbours.
 
-    Three bits keep two levels below and five above no charge, two bits three above. A joint code is one of the middle
-    ones that it joins.
+    Three bits keep two levels below and five above no charge, two bits three above. A joint code is one of
+    the middle ones that it joins.
 
     Raises:
         InputError: other numbers of bits than 2, 3 and the ADC's own.
@@ -118,7 +120,9 @@ def _joined(seen: CodedClusters, bits: int) -> npt.NDArray[np.int8]:
 
 
 def _pixels(seen: CodedClusters, codes: npt.NDArray[np.int8]) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Of the last slice and then of the first: contexts, symbols and cluster numbers of all pixels in the boxes."""
+    """Of the last slice and then of the first: contexts, symbols and cluster numbers of all pixels in the
+    boxes.
+    """
     mask = seen.boxes.mask()
     owner, row, column = np.nonzero(mask)
     before: Ints = box_class(seen.boxes)[owner]

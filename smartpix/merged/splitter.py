@@ -77,8 +77,8 @@ class NetworkSplitter:
         return with_parts(lone, rows, n_parts, mean, cholesky)
 
     def probabilities(self, clusters: FlatClusters, rows: Ints, n_near: Ints, header: Header) -> Floats:
-        """(R, 3) that one, two, and three or more particles made the clusters ``rows`` (R,) with so many others
-        around them.
+        """(R, 3) that one, two, and three or more particles made the clusters ``rows`` (R,) with so many
+        others around them.
         """
         barrel = header.detector.barrel[clusters.module[rows]]
         chance = self.counts.probabilities(clusters, rows, header.detector, field=header.field)

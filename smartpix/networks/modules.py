@@ -49,8 +49,8 @@ class Mdn(nn.Module):
     Shapes:
         input: (N, S, R, C), encoded slices; rows along y, columns along x.
         output: (N, O) of the plan's number. Of the estimates they are 14: x, M11, y, M22, cot alpha, M33,
-            cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled units). The covariance is M M^T with the softplus of the diagonal, see
-            :func:`negative_log_likelihood`.
+            cot beta, M44, M21, M31, M32, M41, M42, M43 (raw, in scaled units). The covariance is M M^T with
+            the softplus of the diagonal, see :func:`negative_log_likelihood`.
     """
 
     depthwise: nn.Module

@@ -57,8 +57,8 @@ class AngleOptions:
     Attributes:
         region: whose modules are crossed: ``all``, ``barrel`` or ``endcap``.
         max_eta: of crossings of the barrel, whose pseudorapidity is uniform up to it.
-        cot_alpha, cot_beta: ranges of the local slopes along x and y, in which they are then uniform; both are given,
-            or none: broad.
+        cot_alpha, cot_beta: ranges of the local slopes along x and y, in which they are then uniform; both
+            are given, or none: broad.
     """
 
     region: str = one_of("all", ("all", *REGIONS))

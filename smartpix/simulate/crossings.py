@@ -45,13 +45,15 @@ def broad_crossings(
 ) -> Crossings:
     """``n`` pions, each crossing one module at a random point.
 
-    Barrel: flat in the pseudorapidity of the direction up to that of the options, and around the radial direction a Student t
+    Barrel: flat in the pseudorapidity of the direction up to that of the options, and around the radial
+        direction a Student t
     with 4 degrees of freedom of width 0.25 rad. End-caps: cot alpha and cot beta Student t of width 0.3 about
     0. Momenta are log-normal about 0.8 GeV. Each comes at the time at which a particle of its speed would,
     straight from a point of the luminous region. Slopes whose ranges are given are uniform in them instead.
 
     With groups several pions cross a module close together. Half of the groups fly alike and come from one
-    collision, as in the core of a jet; each particle of the others has a direction and a collision of its own.
+    collision, as in the core of a jet; each particle of the others has a direction and a collision of its
+    own.
 
     Raises:
         InputError: the detector has no module in the region that is asked for.

@@ -2,8 +2,8 @@
 in the beam pipe.
 
 Decays have two bodies and are isotropic in the rest frame, with masses, lifetimes and branching fractions of
-the Particle Data Group (2024). A pair of a photon opens at no angle, and any share of its energy is as likely:
-what matters here is where it starts, and that two tracks start there together.
+the Particle Data Group (2024). A pair of a photon opens at no angle, and any share of its energy is as
+likely: what matters here is where it starts, and that two tracks start there together.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ PHOTON = 22
 
 @dataclass(frozen=True)
 class _Decay:
-    """Mass (GeV), mean proper flight length (mm), branching fraction; ids, charges and masses of the products."""
+    """Mass (GeV), mean proper flight length (mm), branching fraction; ids, charges and masses of the
+    products.
+    """
 
     mass: float
     flight: float

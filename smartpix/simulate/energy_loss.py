@@ -30,8 +30,8 @@ K = 0.307075e-3
 EULER = 0.5772156649015329
 
 SILICON: Floats = np.array([0.49848, 173e-9, 21.82, 4.4355, 0.2015, 2.8716, 0.14921, 3.2546, 31.05e-9])
-"""Z / A, mean excitation energy (GeV), radiation length (g / cm^2), and Sternheimer's C, x0, x1, a, k and plasma
-energy (GeV) of silicon: PDG, Atomic and Nuclear Properties of Materials."""
+"""Z / A, mean excitation energy (GeV), radiation length (g / cm^2), and Sternheimer's C, x0, x1, a, k and
+plasma energy (GeV) of silicon: PDG, Atomic and Nuclear Properties of Materials."""
 BERYLLIUM: Floats = np.array([0.44384, 63.7e-9, 65.19, 2.7847, 0.0592, 1.6922, 0.80392, 2.4339, 26.10e-9])
 """The same of beryllium."""
 
@@ -45,8 +45,8 @@ def normal(state: Any) -> float:
 
 @njit(cache=True)
 def landau(state: Any) -> float:
-    """Random number of Landau's distribution: the stable one of index 1 and skewness 1 (J. M. Chambers et al.,
-    J. Am. Stat. Assoc. 71 (1976) 340), whose scale is pi / 2.
+    """Random number of Landau's distribution: the stable one of index 1 and skewness 1 (J. M. Chambers et
+    al., J. Am. Stat. Assoc. 71 (1976) 340), whose scale is pi / 2.
     """
     angle = math.pi * (uniform(state) - 0.5)
     waiting = -math.log(1.0 - uniform(state))

@@ -96,9 +96,9 @@ def simulate(detector: Detector, options: SimulateOptions, n_events: int, seed: 
         An iterator over arrays of one event each, in the layout of :mod:`smartpix.io.events`.
 
     Raises:
-        InputError: an option is out of range or for crossings alone, nothing is to be simulated, Fatras is asked
-            for and the detector is not the generic one, or chromo or pyacts is missing; all before the first
-            event.
+        InputError: an option is out of range or for crossings alone, nothing is to be simulated, Fatras is
+            asked for and the detector is not the generic one, or chromo or pyacts is missing; all before the
+            first event.
     """
     _check_counts(n_events, seed)
     generate = options.generate
@@ -270,8 +270,8 @@ def _sensor_response(
     crossings: Crossings, local: Floats, direction: Floats, late: Floats | None, detector: Detector,
     options: SimulateOptions, rng: np.random.Generator,
 ) -> tuple[Signals, Floats]:  # fmt: skip
-    """Signals of all crossings, in the readout's slices and, with slow pixels, in those that these take; and (M,
-    2) the mean Lorentz displacement on each module in mm.
+    """Signals of all crossings, in the readout's slices and, with slow pixels, in those that these take; and
+    (M, 2) the mean Lorentz displacement on each module in mm.
     """
     magnetic = _field_in_sensors(detector, options)
     slices = _slices_taken(options.readout)

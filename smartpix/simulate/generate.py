@@ -32,8 +32,8 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 FARTHEST = (200.0, 1700.0)
-"""mm: radius and |z| within which a particle may start. Beyond the pixels it leaves no hit, and Fatras finds no
-place for what starts outside of all volumes.
+"""mm: radius and |z| within which a particle may start. Beyond the pixels it leaves no hit, and Fatras finds
+no place for what starts outside of all volumes.
 """
 
 
@@ -111,7 +111,9 @@ def vertices(beam_spot: BeamSpot, n: int, rng: np.random.Generator) -> Floats:
 
 
 def collision_times(beam_spot: BeamSpot, n: int, rng: np.random.Generator) -> Floats:
-    """(N,) times of collisions, ns. Without a spread nothing is drawn, and what is drawn later stays as it was."""
+    """(N,) times of collisions, ns. Without a spread nothing is drawn, and what is drawn later stays as it
+    was.
+    """
     return rng.normal(0, 1e-3 * beam_spot.sigma_t, n) if beam_spot.sigma_t > 0 else np.zeros(n)
 
 

@@ -1,7 +1,7 @@
 """Electrons that particles knock out of the material: how often, with what energy, and where to; compiled.
 
-Their number above an energy T is xi (1 / T - 1 / W), with Landau's xi and the largest transfer W; the angle is
-that of two bodies (PDG, Passage of Particles Through Matter, eq. 34.7).
+Their number above an energy T is xi (1 / T - 1 / W), with Landau's xi and the largest transfer W; the angle
+is that of two bodies (PDG, Passage of Particles Through Matter, eq. 34.7).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from smartpix.simulate.ionisation import uniform
 __all__ = ["COLUMNS", "knock_out"]
 
 COLUMNS = 10
-"""Point (3, mm), momentum (3, GeV), time (ns), charge, mass (GeV), and the row of the particle that hit it."""
+"""Point (3, mm), momentum (3, GeV), time (ns), charge, mass (GeV), and the row of the particle that hit
+it.
+"""
 
 
 @njit(cache=True)

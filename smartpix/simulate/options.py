@@ -66,9 +66,10 @@ class GenerateOptions:
         max_eta: largest absolute pseudorapidity of a particle that is transported.
         min_pt: smallest transverse momentum of a particle that is transported, in GeV.
         gun: number of charged particles in each event instead of collisions; 0 makes collisions.
-        gun_kind: what the gun shoots, of either charge: ``pion``, ``electron``, ``muon``, ``kaon`` or ``proton``.
-        gun_pt: range of the transverse momentum in GeV, in which it is uniform: of pions from the gun, of those
-            in jets without a ``jet_pt``, and of photons that convert.
+        gun_kind: what the gun shoots, of either charge: ``pion``, ``electron``, ``muon``, ``kaon`` or
+            ``proton``.
+        gun_pt: range of the transverse momentum in GeV, in which it is uniform: of pions from the gun, of
+            those in jets without a ``jet_pt``, and of photons that convert.
         jets: number of jets, collimated groups of charged pions, in each event on top of the collisions.
         jet_particles: number of charged pions in a jet, or least and most of them; all come from one vertex.
         jet_radius: largest distance of a pion from the jet's axis in pseudorapidity and azimuth. The axes
@@ -183,8 +184,8 @@ class ReadoutOptions:
         common_mode: standard deviation in e of a shift that all pixels of a module have in common, drawn for
             each slice and event.
         dead_pixels: share of pixels that read nothing, the same ones in every event.
-        dead_modules: share of modules that read nothing, the same ones in every event; the file's header names
-            them.
+        dead_modules: share of modules that read nothing, the same ones in every event; the file's header
+            names them.
         slow_pixels: share of pixels whose slices are taken too early, by ``slow_delay``, likewise.
         slow_delay: by how much, in ps.
         adc_bits: bits of the logarithmic ADC, 2 to 8 (:func:`adc_levels`); 0 keeps the analogue charge.
@@ -271,8 +272,8 @@ def adc_levels(options: ReadoutOptions) -> tuple[npt.NDArray[np.float64], npt.ND
 STANDARD_READOUT = ReadoutOptions(
     threshold=400.0, threshold_dispersion=60.0, slices=(2, 19), clock="bunch"
 )  # fmt: skip
-"""The standard working point: what a chip can do, on the machine's clock. docs/sensor.md says how threshold and
-slices were chosen. ``ReadoutOptions()`` is the ideal one, without dispersion and with slices from each
+"""The standard working point: what a chip can do, on the machine's clock. docs/sensor.md says how threshold
+and slices were chosen. ``ReadoutOptions()`` is the ideal one, without dispersion and with slices from each
 particle's own arrival.
 """
 STANDARD_BEAM = BeamSpot(sigma_t=180.0)

@@ -30,8 +30,8 @@ def of_kind(kind: str, charge: npt.NDArray[np.float64]) -> npt.NDArray[np.int32]
 
 
 def beam_of_particles(options: SimulateOptions) -> BeamSpot:
-    """The beam that a file's header tells: the luminous region, or that of the particles if these are all there
-    is and fly straight.
+    """The beam that a file's header tells: the luminous region, or that of the particles if these are all
+    there is and fly straight.
     """
     generate, beam = options.generate, options.generate.beam
     others = ("pileup", "gun", "jets", "displaced", "conversions")

@@ -1,8 +1,9 @@
 """Particles through any detector: our own propagator.
 
-A particle goes on a helix, from one surface to the next. In every sensor, support and the beam pipe it scatters
-(Highland), loses energy by ionisation (Bethe, Landau) and, if it is an electron, by bremsstrahlung (Bethe,
-Heitler). Electrons that it knocks out may be followed, too. Particles neither decay nor interact with nuclei.
+A particle goes on a helix, from one surface to the next. In every sensor, support and the beam pipe it
+scatters (Highland), loses energy by ionisation (Bethe, Landau) and, if it is an electron, by bremsstrahlung
+(Bethe, Heitler). Electrons that it knocks out may be followed, too. Particles neither decay nor interact with
+nuclei.
 
 Where nothing is near, a piece of the way is as long as a map of distances allows. Else it is 10 mm long, and
 all modules whose bin its middle lies in are tried. In a uniform field the helix is exact; in a table of the

@@ -39,7 +39,9 @@ def _to_plane(
     to: Any,
     heading: Any,
 ) -> float:
-    """Path to a plane from a guess, by Newton's method; ``to`` and ``heading`` are filled with where it ends."""
+    """Path to a plane from a guess, by Newton's method; ``to`` and ``heading`` are filled with where it
+    ends.
+    """
     for _ in range(8):
         along_helix(point, direction, b, bend, s, to, heading)
         off, slope = 0.0, 0.0
@@ -126,7 +128,9 @@ def _passive_crossed(
     surfaces: Any, start: Any, direction: Any, b: Any, bend: float, length: float, end: Any, best: float, to: Any,
     heading: Any,
 ) -> Any:  # fmt: skip
-    """First passive surface before a path ``best``: cylinders are counted from 0, disks from -2 down; -1: none."""
+    """First passive surface before a path ``best``: cylinders are counted from 0, disks from -2 down; -1:
+    none.
+    """
     found = -1
     r0, r1 = start[0] * start[0] + start[1] * start[1], end[0] * end[0] + end[1] * end[1]
     for k in range(len(surfaces.cylinders)):

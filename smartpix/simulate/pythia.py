@@ -46,7 +46,8 @@ def produce(request: Mapping[str, Any], n_events: int, seed: int) -> list[Produc
     """Charged particles of events, and neutral ones that are asked for.
 
     Args:
-        request: ``pileup``, ``energy`` (GeV), ``max_eta``, ``min_pt`` (GeV), and ``neutral``, a list of PDG ids.
+        request: ``pileup``, ``energy`` (GeV), ``max_eta``, ``min_pt`` (GeV), and ``neutral``, a list of PDG
+            ids.
 
     Raises:
         InputError: chromo is not installed, or the process died.

@@ -78,8 +78,8 @@ def trapping_rate(fluence: float, temperature: float, electrons: bool) -> float:
 
 
 def space_charge_voltages(fluence: float, thickness: float) -> tuple[float, float]:
-    """Voltages V_1, V_2 by which radiation bends the field, (bias + V_1 u + V_2 (u^2 - 1/3)) / thickness, where
-    u goes from -1 on the far side to 1 at the pixels.
+    """Voltages V_1, V_2 by which radiation bends the field, (bias + V_1 u + V_2 (u^2 - 1/3)) / thickness,
+    where u goes from -1 on the far side to 1 at the pixels.
 
     Traps fill from the currents of electrons and holes, which flow to opposite sides: the space charge is
     negative near the pixels, positive on the far side and linear in between. The field is a parabola with a

@@ -1,4 +1,6 @@
-"""Which modules and passive surfaces are near a point: what the propagator looks up at each piece of its way."""
+"""Which modules and passive surfaces are near a point: what the propagator looks up at each piece of its
+way.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ class Surfaces(NamedTuple):
         barrel: (G,) whether the bins are of azimuth and z.
         low, bins: (G, 2) where bins start (rad or mm) and their number; scale: (G, 2) bins in a unit.
         offset: (G,) first bin; starts: where each bin starts in ``member``; member: rows of modules.
-        cylinders, disks: (S, 4), see :func:`smartpix.material.surfaces`; disk_centers: (S, 3); beam: (3,) along z.
+        cylinders, disks: (S, 4), see :func:`smartpix.material.surfaces`; disk_centers: (S, 3); beam: (3,)
+            along z.
         safe: (R, Z) at least this far, in mm, from anything in a cell; z_low: mm, where the cells start.
         world: radius and largest absolute z of where particles are followed, mm.
     """
@@ -181,7 +184,9 @@ def _cells(corners: Floats, inner: float, barrel: bool, low: Floats, bins: Ints,
 
 
 def _distances(envelope: Floats, cylinders: Floats, disks: Floats, world: Floats) -> Floats:
-    """(R, Z) distance in the plane of radius and z of each cell from the nearest thing; no path is shorter."""
+    """(R, Z) distance in the plane of radius and z of each cell from the nearest thing; no path is
+    shorter.
+    """
     n_r, n_z = int(world[0] / CELL) + 1, int(2 * world[1] / CELL) + 1
     boxes = [envelope] + [
         np.stack([s[:, a], s[:, b], s[:, c], s[:, d]], axis=1)

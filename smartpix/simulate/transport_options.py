@@ -21,12 +21,12 @@ class TransportOptions:
     All but ``engine`` are of our own propagator (:mod:`smartpix.simulate.propagate`).
 
     Attributes:
-        engine: ``fatras``: ACTS's, which knows the generic detector alone; ``own``: our own propagator, for any
-            detector; ``auto``: Fatras where the detector is the generic one and the other options are the
+        engine: ``fatras``: ACTS's, which knows the generic detector alone; ``own``: our own propagator, for
+            any detector; ``auto``: Fatras where the detector is the generic one and the other options are the
             defaults, our own elsewhere.
         material: of modules, supports and beam pipe; ``smartpix detector`` prints that of a layout by name.
-        field_map: file of a table of the field, with lines ``r z Br Bz`` in mm and T, instead of the uniform one
-            along z; none: uniform.
+        field_map: file of a table of the field, with lines ``r z Br Bz`` in mm and T, instead of the uniform
+            one along z; none: uniform.
         efficiency: probability that a particle that crosses a sensor is seen in it.
         turns: how far a particle may turn in the field, in full turns; Fatras stops after half a one.
         min_momentum: particles below are dropped, in GeV.

@@ -71,7 +71,9 @@ class _Data:
 
 
 class _Prior(nn.Module):
-    """How likely the sent numbers are, by the class of the box: logistic distributions, cut into the steps of the link."""
+    """How likely the sent numbers are, by the class of the box: logistic distributions, cut into the steps of
+    the link.
+    """
 
     def __init__(self, latent: int, step: float) -> None:
         super().__init__()
@@ -115,12 +117,12 @@ def train_link(
 ) -> dict[str, Any]:
     """Train the learned code on the clusters of event files, and save it.
 
-    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch. The same call takes it up again, and the result is
-    that of a training without interruption.
+    A checkpoint ``OUTPUT.checkpoint`` is written after every epoch. The same call takes it up again, and the
+    result is that of a training without interruption.
 
-    The encoder is rounded as on the chip from the first step on; the saved weights hold it in whole numbers. Decoder and
-    encoder learn to give charges back at several resolutions, and estimates of the decoded cluster that are those of the
-    cluster as it was.
+    The encoder is rounded as on the chip from the first step on; the saved weights hold it in whole numbers.
+    Decoder and encoder learn to give charges back at several resolutions, and estimates of the decoded
+    cluster that are those of the cluster as it was.
 
     Args:
         files: event files (ROOT) with digitised charges.
@@ -129,12 +131,12 @@ def train_link(
         report: called with a line per epoch.
 
     Returns:
-        ``parameters`` of the ``encoder`` and in all, and of the held-out clusters the losses ``image`` and ``physics`` and the
-        bits ``rate`` of the sent numbers in an arithmetic code.
+        ``parameters`` of the ``encoder`` and in all, and of the held-out clusters the losses ``image`` and
+        ``physics`` and the bits ``rate`` of the sent numbers in an arithmetic code.
 
     Raises:
-        InputError: unusable files, no estimates for their sensor, a training that diverged, or a checkpoint of
-            another one.
+        InputError: unusable files, no estimates for their sensor, a training that diverged, or a checkpoint
+            of another one.
     """
     options, paths = options or TrainLinkOptions(), as_paths(files)
     check_output(output)
@@ -205,7 +207,9 @@ def _data(clusters: FlatClusters, header: Header, adc: Adc, host: HostEstimates)
 
 
 def decoded(network: LinkAutoencoder, sent: Tensor, side: Tensor, mask: Tensor, smallest: float) -> Tensor:
-    """Compressed charge of sent numbers, 0 out of the box and below the smallest; gradients pass the threshold."""
+    """Compressed charge of sent numbers, 0 out of the box and below the smallest; gradients pass the
+    threshold.
+    """
     found = network.decode(sent, side) * mask
     return found + (torch.where(found.abs() < smallest, 0.0, found) - found).detach()
 

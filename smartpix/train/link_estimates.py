@@ -1,4 +1,6 @@
-"""The estimates' networks behind the code of the link: what the host makes of a decoded cluster, with gradients."""
+"""The estimates' networks behind the code of the link: what the host makes of a decoded cluster, with
+gradients.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ class HostEstimates:
         return found
 
     def losses(self, charge: Tensor, barrel: Tensor, teacher: Tensor) -> Tensor:
-        """(N,) how unlikely the estimates of the clusters as they were are to those of decoded ones: the divergence of Kullback
-        and Leibler.
+        """(N,) how unlikely the estimates of the clusters as they were are to those of decoded ones: the
+        divergence of Kullback and Leibler.
 
         Args:
             teacher: (N, 14) outputs of the clusters as they were.

@@ -79,8 +79,8 @@ def train_mixture(
         files: event files or data sets.
         region: ``"barrel"`` or ``"endcap"``.
         output: weights to write (.safetensors).
-        sort: ``"set"``: each component is a particle of a cluster of ``n`` (3: or more); ``"mixture"``: each is
-            one possibility of a single particle.
+        sort: ``"set"``: each component is a particle of a cluster of ``n`` (3: or more); ``"mixture"``: each
+            is one possibility of a single particle.
         n: components, 2 or 3.
         report: called with a line per epoch.
         reading: slices, readout and sensor.

@@ -70,5 +70,5 @@ def test_a_foreign_module_that_is_there_already_is_named(crowded, name):
     done = python(folder, "-c", f"import {name}, smartpix")
     assert done.stderr.splitlines()[-1] == (
         f"ImportError: smartpix: {folder / name}.py was imported as '{name}', which is the name of a package of "
-        "smartpix; import smartpix before it, or rename it"
+        "smartpix; rename it"
     )

@@ -59,7 +59,7 @@ def test_whole_numbers_are_fine_for_floats():
     ("values", "words"),
     [
         ({"estimate": "mdn"}, ["'estimate'", "Did you mean 'estimates'?"]),
-        ({"cone": {"quantil": 0.9}}, ["'cone.quantil'", "Did you mean 'quantile'?"]),
+        ({"cone": {"quantil": 0.9}}, ["'cone.quantil'", "Did you mean 'cone.quantile'?"]),
         (
             {"quantile": 0.9},
             [

@@ -23,7 +23,8 @@ STEPS = (1e-3, 1e-3, 1e-6, 1e-6, 1e-6)
 
 
 def about_beam(parameters: Parameters, beam: BeamSpot, field: float) -> Parameters:
-    """Parameters about the beam line, in the frame of the beam, of tracks whose parameters are about the z axis.
+    """Parameters about the beam line, in the frame of the beam, of tracks whose parameters are about the z
+    axis.
 
     ACTS's track finding ends at the z axis and takes no other line. The way from there to the beam line lies
     in the vacuum of the beam pipe, so that nothing is lost.

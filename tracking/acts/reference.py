@@ -151,12 +151,12 @@ the seeds, so that the Kalman filter has less to do. The first takes half the ti
 particles and fewer fakes. The second reaches down to 0.5 GeV, with two shared hits for the particles that
 overlap.
 
-``dense`` and ``dense-loose`` are for the cores of energetic jets. They are of a search of the same settings on
-events with such jets, by efficiency, fakes and duplicates and whatever the time
+``dense`` and ``dense-loose`` are for the cores of energetic jets. They are of a search of the same settings
+on events with such jets, by efficiency, fakes and duplicates and whatever the time
 (``benchmarks/tune_dense.py`` has what was aimed at, and searches near them). ``dense`` aims at most particles
 while fakes stay rare. ``dense-loose`` is ``dense`` with one more shared hit: it aims at most particles of
-dense places, and its fakes are many more. Several particles need seeds of the same middle hit, and tracks that
-share hits.
+dense places, and its fakes are many more. Several particles need seeds of the same middle hit, and tracks
+that share hits.
 
 Some of what the search found can be understood. Staying on the seed saves a search at its three layers. Two
 branches only cost time at pile-up 200. One seed for each middle hit is enough there but for 0.3 % of the

@@ -45,15 +45,16 @@ def binned_study(
     limit: int = 1000,
     report: Callable[[str], object] = log.info,
 ) -> dict[str, Any]:
-    """Train the binned LSTM on the events of one file, choose its cut on those of another, and find tracks in those
-    of a third.
+    """Train the binned LSTM on the events of one file, choose its cut on those of another, and find tracks in
+    those of a third.
 
-    Particles are those that are findable and made a hit on the first cylinder, and hits on as many cylinders as a
-    track needs. The learned cone's finder sees all hits, and its tracks with such hits count. The cut is that of
-    :data:`CUTS` with the largest product of efficiency and purity.
+    Particles are those that are findable and made a hit on the first cylinder, and hits on as many cylinders
+    as a track needs. The learned cone's finder sees all hits, and its tracks with such hits count. The cut is
+    that of :data:`CUTS` with the largest product of efficiency and purity.
 
     Returns:
-        ``binned`` and ``path``: ``efficiency``, ``fake_rate``, ``n_tracks`` and ``ms`` of processor time an event;
+        ``binned`` and ``path``: ``efficiency``, ``fake_rate``, ``n_tracks`` and ``ms`` of processor time an
+            event;
         ``binned`` also ``min_probability``, the cut. ``points``: ``min_probability``, ``efficiency``,
         ``fake_rate``, ``n_tracks`` at each cut, on the events of the test. ``n_particles``, ``n_events``,
         ``n_training`` and ``n_tuning`` events, ``parameters`` of the LSTM.

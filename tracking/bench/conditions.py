@@ -56,7 +56,8 @@ def targets_in(targets: Floats, module: npt.NDArray[np.int32], true: Detector, b
 def believed_header(header: Header, name: str, size: float) -> Header:
     """A file's header as the chain gets it: what is wrong with the detector is wrong in its table.
 
-    The modules of the table are moved, and those that made the clusters are not: what matters is where one lies
+    The modules of the table are moved, and those that made the clusters are not: what matters is where one
+        lies
     beside the other.
     """
     n = len(header.detector)

@@ -40,8 +40,8 @@ def compare_dense(sample: Sample, finders: Mapping[str, Finder], report: Report 
         of our chain take, which no finder's ``ms`` has; ``merged``: of
         :func:`tracking.metrics.merged_rates`, of all findable particles and of those in jets;
         ``finders``: by name :func:`tracking.bench.judgement.rates`, ``efficiency_in_jets``, the
-        :func:`tracking.bench.dense_errors.rate_errors` of these, ``ms`` and ``ms_by_stage``, the resolutions of
-        the particles in jets that all found, and ``with_merged`` of those that have a merged cluster;
+        :func:`tracking.bench.dense_errors.rate_errors` of these, ``ms`` and ``ms_by_stage``, the resolutions
+        of the particles in jets that all found, and ``with_merged`` of those that have a merged cluster;
         ``curves``: :func:`tracking.bench.dense_curves.curves`; ``won``: by finder how many of the particles
         that ours loses it finds; ``differences``: by finder the chain that splits less it,
         :func:`tracking.bench.dense_errors.difference`, and ``resolutions``: of both, :data:`SPLIT` and

@@ -49,7 +49,8 @@ def endcap_comparison(
 
     Args:
         folder: for files; seed: of crossings that are simulated.
-        collisions: a file of :data:`EDGES_ON` and how many of its events are searched; None: neither edges nor tracks.
+        collisions: a file of :data:`EDGES_ON` and how many of its events are searched; None: neither edges
+            nor tracks.
 
     Returns:
         ``mixture`` and ``single``: :func:`tracking.bench.merged_positions.endcap_numbers`; ``edges``:
@@ -73,8 +74,8 @@ def endcap_comparison(
 
 
 def networks_seeds() -> dict[str, frozenset[int]]:
-    """Seeds of the simulated crossings that each network of clusters here was trained and calibrated on, by its
-    name, as far as its description tells.
+    """Seeds of the simulated crossings that each network of clusters here was trained and calibrated on, by
+    its name, as far as its description tells.
     """
     names = [*WEIGHTS.values(), MIXTURE, *(name for own in PARTICLE_WEIGHTS.values() for name in own)]
     seeds = {}

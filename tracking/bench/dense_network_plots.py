@@ -70,7 +70,9 @@ def plot_counting(path: Path, merged: Mapping[str, Any]) -> None:
 
 
 def plot_positions(path: Path, positions: Mapping[str, Any]) -> None:
-    """Each particle of pairs and triples: half widths of residuals beside those of lone clusters, and pulls."""
+    """Each particle of pairs and triples: half widths of residuals beside those of lone clusters, and
+    pulls.
+    """
     styles = {"pair": ("two particles", BLUE, "o"), "triple": ("three particles", RED, "s")}
     title = about("each particle of a merged cluster")
     with figure(path, title, nrows=1, ncols=2, figsize=(14, 6), note=f"{SIGMA_NOTE}.") as (_, axes):

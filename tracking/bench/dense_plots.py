@@ -202,7 +202,9 @@ def _by_kind(crossings: Mapping[str, CrossingResiduals]) -> list[tuple[CrossingR
 
 
 def plot_resolutions(path: Path, arrays: Mapping[str, Any], title: str) -> None:
-    """68 % half widths of d0, phi and theta of particles that all finders found, with errors of a bootstrap."""
+    """68 % half widths of d0, phi and theta of particles that all finders found, with errors of a
+    bootstrap.
+    """
     units = {"d0": r"$d_0$ [µm]", "phi": r"$\phi$ [mrad]", "theta": r"$\theta$ [mrad]"}
     place = np.arange(len(arrays))[::-1]
     note = f"{SIGMA_NOTE}. Error bars: of {BOOTSTRAPS} bootstrap samples."

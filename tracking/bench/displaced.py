@@ -35,7 +35,9 @@ FINDERS = {
     "acts": "acts-narrow",
     "acts_wide": "acts-wide",
 }
-"""Who is compared: ours with and without its second pass, ACTS with seeds up to 1 and to 10 mm from the beam line."""
+"""Who is compared: ours with and without its second pass, ACTS with seeds up to 1 and to 10 mm from the beam
+line.
+"""
 
 
 def displaced_rates(judgements: Mapping[str, Sequence[Judgement]], field: float) -> dict[str, Any]:

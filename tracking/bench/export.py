@@ -29,8 +29,8 @@ __all__ = ["FLOAT", "NETWORKS", "PUBLISHED_AREAS", "bench_export", "export_table
 Report = Callable[[str], None]
 
 NETWORKS = {"talk": "fixed-2s-talk", "smallest": "fixed-2s-smallest"}
-"""Shipped weights: the talk's network with 2,029 parameters, and the smallest of columns that resolves as well
-within 5 %.
+"""Shipped weights: the talk's network with 2,029 parameters, and the smallest of columns that resolves as
+well within 5 %.
 """
 FLOAT = "mdn-2s-conv-2t-chip"
 """The talk's network in floating point on the same clusters: the same noise and threshold, charge not

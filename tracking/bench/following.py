@@ -99,8 +99,9 @@ def following_summary(events: Sequence[FollowedTracks]) -> dict[str, Any]:
     """Numbers of some events, at least one.
 
     Returns:
-        ``n_tracks`` matched, ``strip_hits_per_track``; with truth ``right`` (share of the added hits that are the
-        particle's) and ``found`` (share of the particle's strip hits that were added); ``pt``, by range of abs(eta)
+        ``n_tracks`` matched, ``strip_hits_per_track``; with truth ``right`` (share of the added hits that are
+        the particle's) and ``found`` (share of the particle's strip hits that were added); ``pt``, by range
+        of abs(eta)
         and pT: ``n``, and median and half width (68 %) of pT over the true one less 1, before and after.
     """
     columns = {

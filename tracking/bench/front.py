@@ -38,10 +38,10 @@ def front_study(
 
     Returns:
         ``networks``: by name ``kind``, ``method`` and its ``setting``, ``parameters``, ``nonzero_weights``,
-        ``zeros`` by layer, ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``, ``pull_sigma`` by target,
-        ``hw68_ratio_to_base`` by target and the ``worst``, ``on_front``; ``by_epoch`` (zeros by layer,
-        multipliers) and ``weights``, counts of the weights' values, for figures; ``base``;
-        ``published_areas``.
+        ``zeros`` by layer, ``da4ml_luts`` (its count, fully unrolled), ``nll``, ``coverage68``,
+        ``pull_sigma`` by target, ``hw68_ratio_to_base`` by target and the ``worst``, ``on_front``;
+        ``by_epoch`` (zeros by layer, multipliers) and ``weights``, counts of the weights' values, for
+        figures; ``base``; ``published_areas``.
 
     Raises:
         InputError: weights missing, damaged or of a float network.

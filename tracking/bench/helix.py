@@ -48,12 +48,13 @@ def bench_helix(files: Sequence[str | Path], options: BenchHelixOptions) -> dict
     """Run the chain and match its tracks by helix; where there is truth, by truth as well.
 
     Returns:
-        ``n_events``, ``n_hits``, ``n_tracks``, ``n_findable``, ``efficiency`` and ``unmatched_rate`` by helix,
-        ``ms_per_event``; ``truth`` where all files have it: efficiency and fakes by truth, and ``same``: the
-        share of tracks that both match to the same particle or to none, of those that truth matches to an
-        accepted one, and of findable particles in both senses among those in one. ``followed`` where tracks were
-        followed into strips (:func:`tracking.bench.following.following_summary`); where the files have truth, tracks
-        are then those that truth matches.
+        ``n_events``, ``n_hits``, ``n_tracks``, ``n_findable``, ``efficiency`` and ``unmatched_rate`` by
+        helix, ``ms_per_event``; ``truth`` where all files have it: efficiency and fakes by truth, and
+        ``same``: the share of tracks that both match to the same particle or to none, of those that truth
+            matches to an
+        accepted one, and of findable particles in both senses among those in one. ``followed`` where tracks
+        were followed into strips (:func:`tracking.bench.following.following_summary`); where the files have
+        truth, tracks are then those that truth matches.
 
     Raises:
         InputError: no events, or events without particles.

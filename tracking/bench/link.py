@@ -1,7 +1,8 @@
 """What should leave the chip: bits of a cluster against what the host makes of it.
 
-Each code sends the clusters of the same events. The host decodes them, runs the estimates of floating point on what it
-decoded, and the chain on these. The estimates' own numbers are sent instead of pixels by the quantised networks.
+Each code sends the clusters of the same events. The host decodes them, runs the estimates of floating point
+on what it decoded, and the chain on these. The estimates' own numbers are sent instead of pixels by the
+quantised networks.
 """
 
 from __future__ import annotations
@@ -93,23 +94,27 @@ def bench_link(
 
     Args:
         path: event file with truth; None: events of pile-up 200 are simulated with ``seed``.
-        training: event files that tables and components are counted on; none: two events are simulated with the
-            seed before.
+        training: event files that tables and components are counted on; none: two events are simulated with
+            the seed before.
         learned: weights of learned codes, by name or path.
-        n_events: most to use; distances: clusters that the earth mover's distance is measured on, with at least three pixels.
+        n_events: most to use; distances: clusters that the earth mover's distance is measured on, with at
+            least three pixels.
         report: told what comes next.
-        retrained: by a learned code, or ``float``, weights of barrel and end-caps that were trained on what it brings:
-            a row ``CODE-retrained`` more. None: the shipped ones of those learned codes.
+        retrained: by a learned code, or ``float``, weights of barrel and end-caps that were trained on what
+            it brings: a row ``CODE-retrained`` more. None: the shipped ones of those learned codes.
 
     Returns:
-        ``codes`` by name: ``bits_per_cluster`` in fixed fields and ``arithmetic_bits_per_cluster``, both without the place on
+        ``codes`` by name: ``bits_per_cluster`` in fixed fields and ``arithmetic_bits_per_cluster``, both
+            without the place on
         the module; ``bits_innermost``, ``arithmetic_bits_innermost``, ``gbit_per_s_cm2`` and
-        ``arithmetic_gbit_per_s_cm2`` of the innermost layer with the place; ``emd`` in um, ``emd_error``; what
-        :meth:`tracking.bench.link_chain.Judged.numbers` gives; ``less_float`` and ``less_float_unsplit``, the
-        difference to the chains that no code stands before; ``differs``, what the float chain finds and this one
-        does not and the other way round (:func:`tracking.bench.link_chain.differs`); ``encoder_parameters`` of learned
-        ones. Where no pixels come back, ``emd`` is that of a line of charge along the estimated way of the track. ``float`` and
-        ``float-unsplit`` are these chains themselves. ``occupancy`` of the innermost layer in clusters per cm2 and crossing.
+        ``arithmetic_gbit_per_s_cm2`` of the innermost layer with the place; ``emd`` in um, ``emd_error``;
+        what :meth:`tracking.bench.link_chain.Judged.numbers` gives; ``less_float`` and
+        ``less_float_unsplit``, the difference to the chains that no code stands before; ``differs``, what the
+        float chain finds and this one does not and the other way round
+        (:func:`tracking.bench.link_chain.differs`); ``encoder_parameters`` of learned ones. Where no pixels
+        come back, ``emd`` is that of a line of charge along the estimated way of the track. ``float`` and
+        ``float-unsplit`` are these chains themselves. ``occupancy`` of the innermost layer in clusters per
+        cm2 and crossing.
 
     Raises:
         InputError: unusable files or weights, or events that something was trained on.
@@ -209,7 +214,8 @@ def _bench(
 
 
 def _host(code: str, weights: tuple[str, str], codes: Sequence[str]) -> tuple[RunOptions, set[int]]:
-    """Options of a chain with estimates that were trained again, and the seeds of the events of that training.
+    """Options of a chain with estimates that were trained again, and the seeds of the events of that
+    training.
 
     Raises:
         InputError: unusable weights, ones of another code, or a code that is not measured.

@@ -40,10 +40,10 @@ class Judged:
     judgements: list[Judgement] = field(default_factory=list)
 
     def numbers(self, magnet: float) -> dict[str, Any]:
-        """``reduction`` (edges of the window over those of the cones), ``edge_efficiency`` (share of the findable
-        particles' true edges that the cones keep), ``track_efficiency``, ``fake_rate``,
-        ``fake_rate_central``, ``duplicate_rate``, ``n_findable``, ``n_tracks``, and 68 % half widths of the found
-        findable particles' parameters: ``resolution_d0_um``, ``resolution_z0_um`` and so on.
+        """``reduction`` (edges of the window over those of the cones), ``edge_efficiency`` (share of the
+        findable particles' true edges that the cones keep), ``track_efficiency``, ``fake_rate``,
+        ``fake_rate_central``, ``duplicate_rate``, ``n_findable``, ``n_tracks``, and 68 % half widths of the
+        found findable particles' parameters: ``resolution_d0_um``, ``resolution_z0_um`` and so on.
         """
         found = rates(self.judgements)
         wide = resolutions(self.judgements, [j.matched() for j in self.judgements], magnet)
@@ -92,8 +92,8 @@ def differs(one: Judged, other: Judged) -> dict[str, Any]:
     """Findable particles that one chain finds and another does not, on the same events.
 
     Returns:
-        ``gained`` and ``lost`` particles, and ``p_value`` of McNemar's exact test: how likely a split as uneven, or more so,
-        would be if each of these particles were as likely gained as lost.
+        ``gained`` and ``lost`` particles, and ``p_value`` of McNemar's exact test: how likely a split as
+        uneven, or more so, would be if each of these particles were as likely gained as lost.
     """
     found, before = one.found(), other.found()
     gained, lost = int(np.sum(found & ~before)), int(np.sum(~found & before))

@@ -40,8 +40,8 @@ FREE = 12.0
 def plot_link(path: Path, result: Mapping[str, Any]) -> None:
     """Four measures of the chain against bits of a cluster of the innermost layer, and the link's rate above.
 
-    Fixed fields are filled markers, arithmetic codes hollow ones. Codes are numbered; their names are below. Shares have their
-    binomial intervals of 68 %.
+    Fixed fields are filled markers, arithmetic codes hollow ones. Codes are numbered; their names are below.
+    Shares have their binomial intervals of 68 %.
     """
     codes = {name: row for name, row in result["codes"].items() if "bits_per_cluster" in row}
     options: dict[str, Any] = {"nrows": 3, "ncols": 2, "height_ratios": [1, 1, 0.42], "figsize": (11, 10)}
@@ -100,7 +100,9 @@ def _panel(axis: Any, key: str, label: str, codes: Mapping[str, Any], result: Ma
 
 
 def _numbers(axis: Any, key: str, codes: Mapping[str, Any]) -> None:
-    """Put the number of each code beside its filled marker, where it is farthest from all that is there already."""
+    """Put the number of each code beside its filled marker, where it is farthest from all that is there
+    already.
+    """
     scale = 72 / axis.figure.dpi
     ends = [(row["bits_innermost"], row["arithmetic_bits_innermost"]) for row in codes.values()]
     shown = [_shown(row, key) for row in codes.values()]

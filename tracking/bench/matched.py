@@ -47,8 +47,8 @@ def ratio_to_best(
     """Our fastest point over the fastest of theirs that is as good; where none is, the fastest of theirs that
     any of ours is as good as, and the fastest of ours that is.
 
-    This is the one definition of ``ratio_time_to_best_acts`` and ``ratio_time_with_estimates`` of whole chains.
-    Seedings are compared on equal terms (:mod:`tracking.bench.seeding_terms`).
+    This is the one definition of ``ratio_time_to_best_acts`` and ``ratio_time_with_estimates`` of whole
+    chains. Seedings are compared on equal terms (:mod:`tracking.bench.seeding_terms`).
 
     Args:
         ours, theirs: numbers by working point, with ``ms``; as good: as in :func:`matched_ratios`.

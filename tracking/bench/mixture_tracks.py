@@ -24,7 +24,8 @@ __all__ = ["EQUAL_SHARE", "mixture_tracks"]
 EQUAL_SHARE = 0.99
 """Quantile of the mixture's cones with which the chain's edges have as many true ones as with one Gaussian.
 
-It is the smallest such of 0.98, 0.99, 0.995 and so on with other events: ``simulate events --pileup 200 --events 12
+It is the smallest such of 0.98, 0.99, 0.995 and so on with other events: ``simulate events --pileup 200
+    --events 12
 --seed 8471``.
 """
 REPEATS = 3

@@ -21,19 +21,20 @@ __all__ = ["next_layer_study", "next_layer_table"]
 def next_layer_study(files: Sequence[str | Path], weights: str = "path") -> dict[str, Any]:
     """Predictions along true paths of simulated files, by pT and by the layer of the next module.
 
-    Both cones are drawn with gates that were measured on the events that the weights name, in the same cells of
-    hits, pT and kind of target. Paths are of particles from the beam line with at least three hits.
+    Both cones are drawn with gates that were measured on the events that the weights name, in the same cells
+    of hits, pT and kind of target. Paths are of particles from the beam line with at least three hits.
 
     Args:
         weights: of the network: a shipped name, or a path.
 
     Returns:
-        What :func:`tracking.finders.trkx.path.report.coverage_report` gives; ``area_ratio_to_kalman``, which is
-        its ``area_ratio95``: of mean areas on next layers; ``parameters`` of the network, ``n_paths``, ``seeds`` of the files.
+        What :func:`tracking.finders.trkx.path.report.coverage_report` gives; ``area_ratio_to_kalman``, which
+        is its ``area_ratio95``: of mean areas on next layers; ``parameters`` of the network, ``n_paths``,
+            ``seeds`` of the files.
 
     Raises:
-        InputError: unusable files or weights, a file that does not name its seed, or the weights were trained on
-            these events.
+        InputError: unusable files or weights, a file that does not name its seed, or the weights were trained
+            on these events.
     """
     network, filter = load_network(weights)
     used = trained_with(weights)

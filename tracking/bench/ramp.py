@@ -43,8 +43,8 @@ def ramp_scores(
         ``ms_per_event``: the mean time of the processor at 10 tracks.
 
     Raises:
-        InputError: an unknown finder, weights that cannot be used, or ones that were trained or measured on events
-            of these seeds.
+        InputError: an unknown finder, weights that cannot be used, or ones that were trained or measured on
+            events of these seeds.
     """
     check_ramp_seed(seed, finders)
     samples = _samples(n_events, seed)
@@ -71,7 +71,9 @@ def check_ramp_seed(seed: int, finders: Sequence[str] = FINDERS) -> None:
 
 
 def _seeds(weights: str) -> frozenset[int]:
-    """Seeds of the events that a finder learned from, and of those that the reports of all trainings are on."""
+    """Seeds of the events that a finder learned from, and of those that the reports of all trainings are
+    on.
+    """
     return frozenset({int(describe_weights(weights)["options"]["seed"])}) | HELD_OUT_SEEDS
 
 

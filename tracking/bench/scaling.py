@@ -85,8 +85,8 @@ def bench_scaling(options: ScalingOptions, report: Report = log.info) -> dict[st
 
     Returns:
         ``points``: for each kind of events ``sample``, ``hits``, ``edges``, ``tracks``, ``ms`` by stage,
-        ``ms_total``, ``events_per_second`` of one core and ``mb``, the most memory beyond what was in use; all
-        means over events.
+        ``ms_total``, ``events_per_second`` of one core and ``mb``, the most memory beyond what was in use;
+        all means over events.
         ``exponents``: of each stage, ``total`` and ``memory`` against hits, a power fitted to the events of
         all pile-ups (:func:`power`); ``gun_exponents``: to those of the gun, None for fewer than two guns.
         ``thread_speedup``: by stage and ``total``, one thread's time over that of ``n_threads``.
@@ -144,8 +144,8 @@ def bench_scaling(options: ScalingOptions, report: Report = log.info) -> dict[st
 
 
 def power(sizes: Sequence[float], values: Sequence[float]) -> float | None:
-    """Exponent of the power of ``sizes`` that fits ``values`` best in the logarithm; None where a value is not
-    positive."""
+    """Exponent of the power of ``sizes`` that fits ``values`` best in the logarithm; None where a value is
+    not positive."""
     x, y = np.asarray(sizes, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if not np.all(y > 0):
         return None

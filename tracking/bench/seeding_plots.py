@@ -28,7 +28,9 @@ OTHERS = {"window": ("window", GREY, "s"), "length": ("cluster length", RED, "D"
 
 
 def plot_front(path: Path, result: Mapping[str, Any]) -> None:
-    """Share of true edges that are lost against reduction as the quantile moves, by what the direction comes from."""
+    """Share of true edges that are lost against reduction as the quantile moves, by what the direction comes
+    from.
+    """
     window = result["methods"]["window"]["edges"]
     note = "Numbers: the quantile asked for. Error bars: 68 % Clopper-Pearson intervals, where edges were counted."
     with figure(path, _title(result), (9, 7.2), note=note) as (_, axis):

@@ -1,4 +1,5 @@
-"""The cones beside ACTS's seedings on equal terms: on the same hits, as steep and as soft as each of them looks.
+"""The cones beside ACTS's seedings on equal terms: on the same hits, as steep and as soft as each of them
+looks.
 
 Without that a search may win by looking for less: ACTS's cuts leave out steep tracks that the cones find, and
 GBTS fades out towards its smallest pT.
@@ -31,8 +32,8 @@ REFERENCES = ("balanced", "gbts", "gbts-fastest")
 HALF_GEV: Mapping[str, ConeOptions] = {name: CONES[name] for name in ("balanced", "efficient")}
 """Ours that reach down to 0.5 GeV."""
 BELOW = 0.05
-"""By how much ours may seed less than GBTS in a bin of pT: GBTS fades out slowly towards its smallest pT, and the
-cones end sharply."""
+"""By how much ours may seed less than GBTS in a bin of pT: GBTS fades out slowly towards its smallest pT, and
+the cones end sharply."""
 SOFTEST = tuple(round(0.4 + 0.05 * k, 2) for k in range(10))
 """Smallest pT in GeV of the cones that are tried beside GBTS."""
 

@@ -1,8 +1,9 @@
 """Smart pixels for trackers: what slices, pitch, thickness, bits and link buy in tracks.
 
-Each sensor and readout has events of its own with the same particles, estimates that are trained for it, and a run of
-the whole chain. Only the graph network is the shipped one throughout. For the link the base's events go through the
-shipped quantised networks, whose 14 numbers are sent in fewer and fewer bits, and last as positions alone.
+Each sensor and readout has events of its own with the same particles, estimates that are trained for it, and
+a run of the whole chain. Only the graph network is the shipped one throughout. For the link the base's events
+go through the shipped quantised networks, whose 14 numbers are sent in fewer and fewer bits, and last as
+positions alone.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ LEVERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "thickness, µm": {"50": ("--thickness", "0.05"), "100": (), "150": ("--thickness", "0.15")},
     "bits of charge": {"2": ("--adc-bits", "2"), "4": (), "8": ("--adc-bits", "8")},
 }
-"""Flags of the simulation by lever and setting; none: the base, 50 x 12.5 x 100 um, slices 2 and 19, 4 bits."""
+"""Flags of the simulation by lever and setting; none: the base, 50 x 12.5 x 100 um, slices 2 and 19, 4
+bits.
+"""
 LINKS: Mapping[str, tuple[str, ...]] = {
     "8 bits a number": ("--set", "estimates=quantised", "--set", "link_bits=8"),
     "6 bits a number": ("--set", "estimates=quantised", "--set", "link_bits=6"),
@@ -51,7 +54,8 @@ RESOLUTIONS = ("resolution_d0_um", "resolution_z0_um", "resolution_qop_rel")
 
 
 def smart_pixels_steps(folder: Path, options: SmartPixelsOptions) -> dict[str, dict[str, Step]]:
-    """Steps by setting, whose names are ``base`` and ``LEVER = SETTING``; those of the base alone are by link, too.
+    """Steps by setting, whose names are ``base`` and ``LEVER = SETTING``; those of the base alone are by
+    link, too.
 
     Args:
         folder: that all is written to.
@@ -122,10 +126,12 @@ def smart_pixels_study(
     """Measure all settings; what was measured before with the same options is not measured again.
 
     Returns:
-        ``levers`` by lever and setting, with the base in each, and ``link``. Of each: ``half_width_68`` (68 % half widths of the
-        estimates in the barrel, x and y in um; not of the link), ``bits_per_cluster`` (pixels with their addresses,
-        or 14 numbers; without the place on the module), ``edge_efficiency``, ``reduction``, ``track_efficiency``
-        with ``track_efficiency_interval`` (68 %), ``fake_rate`` and resolutions. ``commands``: all of them.
+        ``levers`` by lever and setting, with the base in each, and ``link``. Of each: ``half_width_68`` (68 %
+            half widths of the
+        estimates in the barrel, x and y in um; not of the link), ``bits_per_cluster`` (pixels with their
+        addresses, or 14 numbers; without the place on the module), ``edge_efficiency``, ``reduction``,
+        ``track_efficiency`` with ``track_efficiency_interval`` (68 %), ``fake_rate`` and resolutions.
+        ``commands``: all of them.
 
     Raises:
         InputError: a command fails.

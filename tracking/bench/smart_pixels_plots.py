@@ -34,7 +34,9 @@ def _title(result: Mapping[str, Any], *more: str) -> str:
 
 
 def plot_levers(path: Path, result: Mapping[str, Any]) -> None:
-    """What each lever does to the estimates' errors (beside those of the base), to the reduction, and to tracks."""
+    """What each lever does to the estimates' errors (beside those of the base), to the reduction, and to
+    tracks.
+    """
     levers = result["levers"]
     title = _title(result, f"base {result['base']}".replace(" um", " µm"))
     with figure(

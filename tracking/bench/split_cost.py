@@ -26,8 +26,8 @@ def split_cost(path: str | Path, limit: int) -> dict[str, dict[str, float]]:
     The clock is the processor's, from clusters to vertices, as of ``smartpix run`` less reading and writing.
 
     Returns:
-        By working point ``ms_unsplit`` and ``ms_split``, medians over runs and events; and ``ratio``, the median
-        of the ratios of runs that follow each other.
+        By working point ``ms_unsplit`` and ``ms_split``, medians over runs and events; and ``ratio``, the
+        median of the ratios of runs that follow each other.
 
     Raises:
         InputError: a file without truth or events.

@@ -1,6 +1,8 @@
-"""What the chain loses where the world is not what it takes it to be, and what calibration from tracks regains.
+"""What the chain loses where the world is not what it takes it to be, and what calibration from tracks
+regains.
 
-Each effect is judged ``before`` and ``after``: some events are calibrated on, without their truth, and others are
+Each effect is judged ``before`` and ``after``: some events are calibrated on, without their truth, and others
+    are
 judged with it.
 """
 
@@ -62,8 +64,8 @@ def systematics_study(
     Args:
         effects: sizes by effect, see :mod:`tracking.bench.systematics_effects`.
         folder: simulated events are kept there, and taken from there where they are what is asked for.
-        files: simulated event files in place of the nominal ones; effects that need a simulation of their own are
-            then refused.
+        files: simulated event files in place of the nominal ones; effects that need a simulation of their own
+            are then refused.
         report: called with a line for each size; keep: called with the result so far.
         acts: also judge ACTS, as it is. Needs ``smartpix[acts]``.
 
@@ -200,7 +202,9 @@ def judged(
 def _pulls(
     chain: Chain, true: Detector, clusters: ak.Array, result: EventResult
 ) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """(N, 4) pulls of the estimates of whole clusters that one particle made, and their rows among the hits."""
+    """(N, 4) pulls of the estimates of whole clusters that one particle made, and their rows among the
+    hits.
+    """
     targets, shows = truth_targets(clusters, MIN_SHARE)
     hits = result.hits
     rows = np.flatnonzero(shows[hits.cluster] & (hits.n_parts == 1) & ~hits.estimate.flagged)

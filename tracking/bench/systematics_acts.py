@@ -29,8 +29,8 @@ def acts_judged(
 ) -> dict[str, Any]:
     """Efficiency and central fakes of ACTS at its balanced point.
 
-    ACTS's own geometry is what it is, so that modules cannot be moved in its table. Here they are moved where they
-    truly are, by as much: each position is that which a module there would have measured.
+    ACTS's own geometry is what it is, so that modules cannot be moved in its table. Here they are moved where
+    they truly are, by as much: each position is that which a module there would have measured.
 
     Args:
         header: of the files; believed: what the chain takes it to be.

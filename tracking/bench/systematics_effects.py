@@ -1,4 +1,6 @@
-"""What may be wrong by a little: effects of ``smartpix study systematics``. Importing them compiles nothing."""
+"""What may be wrong by a little: effects of ``smartpix study systematics``. Importing them compiles
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ class Effect:
         unit: of its sizes.
         sizes: that are measured by default.
         words: what it is, for tables.
-        simulation: options of the simulation for a size, as mappings by section; None: the events stay, and the
-            header or the clusters differ.
+        simulation: options of the simulation for a size, as mappings by section; None: the events stay, and
+            the header or the clusters differ.
     """
 
     unit: str

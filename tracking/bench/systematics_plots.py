@@ -29,7 +29,9 @@ def _title(result: Mapping[str, Any]) -> str:
 
 
 def plot_systematics(path: Path, result: Mapping[str, Any]) -> None:
-    """Shares of true edges and of findable particles that are lost in each effect, before and after calibration."""
+    """Shares of true edges and of findable particles that are lost in each effect, before and after
+    calibration.
+    """
     rows = list(judged_rows(result))
     place = range(len(rows), 0, -1)
     note = f"Shares below {LEAST:g} are drawn there: a logarithm shows no zero."

@@ -22,7 +22,8 @@ def judged_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, A
     """Name with size and unit, and what is judged, of the nominal events and each effect.
 
     Args:
-        result: of a study, or of several that ``benchmarks/systematics.py`` joined: ``nominal`` is a list then.
+        result: of a study, or of several that ``benchmarks/systematics.py`` joined: ``nominal`` is a list
+            then.
     """
     nominal = result[NOMINAL]
     if isinstance(nominal, list):

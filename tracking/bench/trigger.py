@@ -1,5 +1,5 @@
-"""Behind ``smartpix bench trigger``: sectors of the cone's graph, the interaction network on them in floating point
-and in whole numbers, its logic, and the tracks of its scores beside the chain's.
+"""Behind ``smartpix bench trigger``: sectors of the cone's graph, the interaction network on them in floating
+point and in whole numbers, its logic, and the tracks of its scores beside the chain's.
 """
 
 from __future__ import annotations
@@ -92,16 +92,20 @@ def bench_trigger(
         file: of simulated events; None: they are simulated.
 
     Returns:
-        ``network``: ``parameters``, ``bits`` of its numbers, ``auc_float`` and ``auc_fixed`` of the sectors' edges,
+        ``network``: ``parameters``, ``bits`` of its numbers, ``auc_float`` and ``auc_fixed`` of the sectors'
+            edges,
         and of :func:`tracking.finders.trigger.logic.write_logic` ``luts``, ``ffs``, ``latency_cycles``,
         ``ii_cycles``, ``rtl_mismatches``, None where the logic is not asked for.
-        ``rate``: of :func:`tracking.bench.trigger_rate.design_rate`, how many designs of the asked interval an event
+        ``rate``: of :func:`tracking.bench.trigger_rate.design_rate`, how many designs of the asked interval
+            an event
         needs.
-        ``sectors``: of :func:`sector_numbers`, and of tracks by whole numbers ``efficiency`` (findable particles
+        ``sectors``: of :func:`sector_numbers`, and of tracks by whole numbers ``efficiency`` (findable
+            particles
         above 1 GeV), ``fake_rate`` (tracks that count in :func:`tracking.bench.judgement.judge`), and more of
         :func:`pt_rates`. ``finders``: these rates and ``ms`` of the trigger in whole numbers and in floating
         point, and of the chain with and without splitting. ``curve``: of :func:`sector_curve`.
-        ``paper``: of :func:`paper_graph`. ``unscreened``: :func:`sector_numbers` of all the cone's edges, also those
+        ``paper``: of :func:`paper_graph`. ``unscreened``: :func:`sector_numbers` of all the cone's edges,
+            also those
         that no other one continues.
 
     Raises:
@@ -222,11 +226,12 @@ def sector_numbers(events: Sequence[LabelledEvent], options: SectorOptions) -> d
     """What is in the sectors of some events.
 
     Returns:
-        ``nodes`` and ``edges`` that fit in; ``n_sectors`` there are and ``n_used`` that have edges, of an event;
-        ``mean_edges`` and ``mean_nodes`` of all sectors before they are cut, ``edges_99`` and ``nodes_99`` at the
-        quantile 0.99; ``truncated``: share of all sectors that lose edges, ``edges_cut``: of the edges that are in
-        no sector; ``whole`` and ``whole_2``: share of findable particles above 1 and 2 GeV of which one sector has
-        all the graph's edges, ``strict`` and ``strict_2``: all their true edges, also those that the graph lacks.
+        ``nodes`` and ``edges`` that fit in; ``n_sectors`` there are and ``n_used`` that have edges, of an
+        event; ``mean_edges`` and ``mean_nodes`` of all sectors before they are cut, ``edges_99`` and
+        ``nodes_99`` at the quantile 0.99; ``truncated``: share of all sectors that lose edges, ``edges_cut``:
+        of the edges that are in no sector; ``whole`` and ``whole_2``: share of findable particles above 1 and
+        2 GeV of which one sector has all the graph's edges, ``strict`` and ``strict_2``: all their true
+        edges, also those that the graph lacks.
     """
     made = [make_sectors(event.graph.graph, options) for event in events]
     n_all = sum(sectors.n_all for sectors in made)
@@ -265,8 +270,8 @@ def sector_numbers(events: Sequence[LabelledEvent], options: SectorOptions) -> d
 
 
 def sector_curve(events: Sequence[LabelledEvent], options: SectorOptions) -> list[dict[str, Any]]:
-    """:func:`sector_numbers` at the grids and sizes of :data:`CURVE`, cut by chi2 and by the order of the file, and
-    of the paper's sectors of hits at several sizes.
+    """:func:`sector_numbers` at the grids and sizes of :data:`CURVE`, cut by chi2 and by the order of the
+    file, and of the paper's sectors of hits at several sizes.
     """
     rows = []
     for (n_phi, n_eta), (nodes, edges) in CURVE:
@@ -286,8 +291,8 @@ def _curve_row(events: Sequence[LabelledEvent], options: SectorOptions) -> dict[
 
 
 def paper_graph(sample: Sample) -> dict[str, Any]:
-    """The paper's own graph, sectors and sizes on the sample: geometric edges among the hits of particles above
-    2 GeV alone, as in the paper's samples, and their :func:`sector_numbers`; ``n_edges`` of an event.
+    """The paper's own graph, sectors and sizes on the sample: geometric edges among the hits of particles
+    above 2 GeV alone, as in the paper's samples, and their :func:`sector_numbers`; ``n_edges`` of an event.
     """
     options = TriggerGraphOptions(graph="geometric", features="paper", truth_pt=2.0)
     events = [_labelled(sample, k, options) for k in range(len(sample.events))]

@@ -16,8 +16,8 @@ COLOURS = (RED, ORANGE, BLUE)
 
 
 def plot_sectors(path: Path, result: Mapping[str, Any]) -> None:
-    """Particles above 1 GeV that a sector holds whole, and sectors that lose edges, against the number of sectors,
-    for every size of a sector.
+    """Particles above 1 GeV that a sector holds whole, and sectors that lose edges, against the number of
+    sectors, for every size of a sector.
     """
     rows = [row for row in result["curve"] if row["by"] == "helix"]
     sizes = sorted({(row["nodes"], row["edges"]) for row in rows})

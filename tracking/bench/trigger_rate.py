@@ -22,9 +22,9 @@ def design_rate(n_used: float, n_all: int, ii_cycles: int, clock_ns: float) -> d
         clock_ns: period of the design's clock in ns.
 
     Returns:
-        ``ii_cycles``, ``clock_ns``, ``crossing_ns``; ``event_us``: how long one design takes in an event's used sectors;
-        ``events_per_s`` of one design; ``designs``: as many take in an event every crossing, if its used sectors are
-        dealt out evenly; ``designs_all``: as many if sectors without edges go in, too.
+        ``ii_cycles``, ``clock_ns``, ``crossing_ns``; ``event_us``: how long one design takes in an event's
+        used sectors; ``events_per_s`` of one design; ``designs``: as many take in an event every crossing, if
+        its used sectors are dealt out evenly; ``designs_all``: as many if sectors without edges go in, too.
     """
     sector_ns = ii_cycles * clock_ns
     return {

@@ -1,5 +1,5 @@
-"""Behind ``smartpix study trkx``: what each idea of HEP.TrkX is worth, on its toys, on the RAMP challenge and on our
-own events.
+"""Behind ``smartpix study trkx``: what each idea of HEP.TrkX is worth, on its toys, on the RAMP challenge and
+on our own events.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ SAMPLES = {
     "pileup-200": GenerateOptions(pileup=200),
     "pileup-200-pions": GenerateOptions(pileup=200, jets=300, jet_particles=(1,), gun_pt=(0.3, 10.0)),
 }
-"""For the learned cone: collisions alone, and with single pions on top, since few particles of collisions are stiff."""
+"""For the learned cone: collisions alone, and with single pions on top, since few particles of collisions are
+stiff.
+"""
 KEYS = {
     "models": ("models", "references"), "ramp": ("ramp", "ramp_bounds", "ramp_published", "n_ramp_events"),
     "next-layer": ("next_layer",),
@@ -63,13 +65,14 @@ def trkx_study(
             which needs ``smartpix[acts]``.
 
     Returns:
-        The results, of each part that was asked for and None for others: ``measured``, the ``seed`` and ``date`` of
+        The results, of each part that was asked for and None for others: ``measured``, the ``seed`` and
+            ``date`` of
         each part, where the seed of files is None; ``models``
         (:func:`tracking.bench.trkx_models.model_numbers`), ``references`` by kind of toys (
-        :func:`tracking.bench.trkx_reference.line_accuracy`); ``ramp`` (:func:`tracking.bench.ramp.ramp_scores`),
-        ``ramp_bounds``, ``ramp_published``, ``n_ramp_events``; ``next_layer`` (
-        :func:`tracking.bench.next_layer.next_layer_study`). And by name of the network the inputs that its
-        filters respond most to.
+        :func:`tracking.bench.trkx_reference.line_accuracy`); ``ramp``
+        (:func:`tracking.bench.ramp.ramp_scores`), ``ramp_bounds``, ``ramp_published``, ``n_ramp_events``;
+        ``next_layer`` ( :func:`tracking.bench.next_layer.next_layer_study`). And by name of the network the
+        inputs that its filters respond most to.
 
     Raises:
         InputError: unusable weights, results or files, or something was trained on events of this seed.

@@ -1,4 +1,6 @@
-"""Tracks as captions on fresh toys: the loss by the number of lines, and histograms of distances and pulls."""
+"""Tracks as captions on fresh toys: the loss by the number of lines, and histograms of distances and
+pulls.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +28,11 @@ def caption_numbers(network: nn.Module, toy: ToyOptions, answers: ToldLines, see
         answers: of the network, on toys of this seed.
 
     Returns:
-        ``by_lines``: where the number of lines varies, what :func:`tracking.finders.trkx.metrics.measured` gives
-        for each number, on a quarter of the toys. With covariances ``n_lines``, and histograms, whose ``above``
-        and ``below`` count what lies outside: ``distance`` (square of the Mahalanobis distance), ``pulls`` of
+        ``by_lines``: where the number of lines varies, what :func:`tracking.finders.trkx.metrics.measured`
+            gives
+        for each number, on a quarter of the toys. With covariances ``n_lines``, and histograms, whose
+        ``above`` and ``below`` count what lies outside: ``distance`` (square of the Mahalanobis distance),
+            ``pulls`` of
         intercept and slope.
     """
     made: dict[str, Any] = {}

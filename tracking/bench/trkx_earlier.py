@@ -19,7 +19,8 @@ _OTHER = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 def check_kept(path: Path, earlier: Mapping[str, Any], measured: tuple[str, ...]) -> None:
-    """Check that table and figures can be made of the parts that are kept, before others are measured for minutes.
+    """Check that table and figures can be made of the parts that are kept, before others are measured for
+    minutes.
 
     Only making them tells: a study of another version may lack any of their numbers.
 

@@ -110,7 +110,8 @@ def entry_name(model: str, toy: str) -> str:
 def event_error(accuracy: float, n_events: int) -> float:
     """Binomial standard error of an accuracy over events.
 
-    The planes of one event are not independent: it is as large as it would be if they were all right or all wrong.
+    The planes of one event are not independent: it is as large as it would be if they were all right or all
+        wrong.
     """
     return math.sqrt(max(accuracy * (1 - accuracy), 0.0) / n_events)
 
@@ -122,21 +123,21 @@ def model_numbers(
 
     Args:
         weights: folder of weights of networks of HEP.TrkX; None: those that ship alone.
-        trained: folder of results of trainings whose weights are not at hand, as ``smartpix train trkx --json``
-            prints them; None: none.
+        trained: folder of results of trainings whose weights are not at hand, as ``smartpix train trkx
+            --json`` prints them; None: none.
 
     Returns:
         Of each ``model``, ``toy`` (its kind), ``about``, ``parameters``, ``published`` (
-        :func:`tracking.bench.trkx_published.published`), ``source``: of the numbers, the name of a file or None;
-        ``width`` (1: as published), ``samples`` it learned from and ``seconds`` that took, ``n_events`` it was measured on; what
-        :func:`tracking.finders.trkx.metrics.measured` gives, accuracies with their ``_error``; ``multiplicity``
-        by the number of background tracks, ``lines`` (:func:`tracking.bench.trkx_captions.caption_numbers`),
-        ``curve`` of the training and ``n_curve``, the toys of each of its points; ``command`` that trains it, and a
-        ``note``. None where there is nothing.
+        :func:`tracking.bench.trkx_published.published`), ``source``: of the numbers, the name of a file or
+        None; ``width`` (1: as published), ``samples`` it learned from and ``seconds`` that took, ``n_events``
+        it was measured on; what :func:`tracking.finders.trkx.metrics.measured` gives, accuracies with their
+        ``_error``; ``multiplicity`` by the number of background tracks, ``lines``
+        (:func:`tracking.bench.trkx_captions.caption_numbers`), ``curve`` of the training and ``n_curve``, the
+        toys of each of its points; ``command`` that trains it, and a ``note``. None where there is nothing.
 
     Raises:
-        InputError: a folder without weights or results, damaged ones or of something else, two of one network and
-            toys, or a network that was trained on toys of this seed.
+        InputError: a folder without weights or results, damaged ones or of something else, two of one network
+            and toys, or a network that was trained on toys of this seed.
     """
     files, results = weights_by_name(weights), _results(trained)
     check_fresh("study trkx", options.seed, {str(path): _seeds(path) for path in files.values()}, "network")

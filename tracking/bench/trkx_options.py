@@ -19,14 +19,16 @@ class TrkxStudyOptions:
 
     Attributes:
         parts: parts of the study that are measured: ``models``, ``ramp``, ``next-layer``.
-        events: number of toys that each network that finds a track is measured on, and a quarter of them for each number of background
-            tracks.
+        events: number of toys that each network that finds a track is measured on, and a quarter of them for
+            each number of background tracks.
         caption_events: number of toys that each network of captions is measured on.
         ramp_events: number of events of the RAMP challenge, with 10 and with 20 tracks on average.
-        pileup_events: number of events of pile-up 200 that are simulated for the learned cone where no file is given, and as
-            many with single pions on top.
-        steps: steps of the gradient ascent to the input that a filter responds most to; 0 leaves the filters out.
-        seed: seed of all toys and events, and the next one of those with pions or 20 tracks; nothing may have been trained on them.
+        pileup_events: number of events of pile-up 200 that are simulated for the learned cone where no file
+            is given, and as many with single pions on top.
+        steps: steps of the gradient ascent to the input that a filter responds most to; 0 leaves the filters
+            out.
+        seed: seed of all toys and events, and the next one of those with pions or 20 tracks; nothing may have
+            been trained on them.
     """
 
     parts: tuple[str, ...] = PARTS

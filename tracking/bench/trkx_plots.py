@@ -1,5 +1,5 @@
-"""Figures of the networks in ``smartpix study trkx``; colours and style as in :mod:`tracking.show.style`. Those of the
-RAMP challenge and of the learned cone are in :mod:`tracking.bench.trkx_track_plots`.
+"""Figures of the networks in ``smartpix study trkx``; colours and style as in :mod:`tracking.show.style`.
+Those of the RAMP challenge and of the learned cone are in :mod:`tracking.bench.trkx_track_plots`.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def _described(name: str, r: Mapping[str, Any]) -> str:
 def plot_multiplicity(
     path: Path, models: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Accuracies on the planes without seed against the number of background tracks, of all networks on square planes
-    and of the straight line.
+    """Accuracies on the planes without seed against the number of background tracks, of all networks on
+    square planes and of the straight line.
     """
     found = {name: r for name, r in models.items() if r["multiplicity"]}
     line = (references.get("3d") or {}).get("multiplicity")
@@ -186,8 +186,8 @@ def plot_curves(path: Path, models: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
-    """Lines with covariances: squares of their Mahalanobis distances beside chi square with two degrees of freedom,
-    and pulls beside a unit Gaussian.
+    """Lines with covariances: squares of their Mahalanobis distances beside chi square with two degrees of
+    freedom, and pulls beside a unit Gaussian.
     """
     told, n = model["lines"], model["lines"]["n_lines"]
     title = f"simulation: toys {model['toy']}, {model['n_events']:,} images, {n:,} lines"
@@ -225,7 +225,8 @@ def plot_captions(path: Path, model: Mapping[str, Any]) -> None:
 
 
 def plot_filters(path: Path, name: str, layers: Sequence[OptimalInputs], model: Mapping[str, Any]) -> None:
-    """Inputs that the filters of some layers respond most to: of each layer the planes and pixels that it sees.
+    """Inputs that the filters of some layers respond most to: of each layer the planes and pixels that it
+    sees.
 
     Of square planes the pixels in the middle of the other direction are shown.
 

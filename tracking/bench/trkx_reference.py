@@ -1,6 +1,7 @@
 """What a straight line finds on the toys of HEP.TrkX: the reference for its networks, with nothing learned.
 
-A line is fitted to the pixels of the seed by least squares and followed: on each plane the hit nearest to it is taken
+A line is fitted to the pixels of the seed by least squares and followed: on each plane the hit nearest to it
+    is taken
 and joins the fit. With equal errors, that is a Kalman filter of straight tracks without scattering.
 """
 
@@ -31,7 +32,8 @@ def line_accuracy(toy: ToyOptions, n: int, seed: int) -> dict[str, Any]:
     It always names a pixel with a hit, so that both differ by the planes of the seed alone.
 
     Returns:
-        ``pixel_accuracy``, and ``hit_accuracy_unseeded``, which is the same: share of the planes without seed;
+        ``pixel_accuracy``, and ``hit_accuracy_unseeded``, which is the same: share of the planes without
+            seed;
         ``hit_accuracy``: share of all planes.
     """
     right = np.zeros(toy.n_planes)

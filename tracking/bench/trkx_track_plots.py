@@ -1,4 +1,6 @@
-"""Figures of ``smartpix study trkx``: the finders of the RAMP challenge, and the learned cone on the next layer."""
+"""Figures of ``smartpix study trkx``: the finders of the RAMP challenge, and the learned cone on the next
+layer.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,9 @@ def plot_ramp(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
-    """The learned cone in bins of pT: shares of crossings that it holds less those asked for, and its area over that of
-    the Kalman filter's cone; where they were measured, overlapping modules of the same layer below.
+    """The learned cone in bins of pT: shares of crossings that it holds less those asked for, and its area
+    over that of the Kalman filter's cone; where they were measured, overlapping modules of the same layer
+    below.
     """
     groups = {"next layers": result, "overlaps of the same layer": result.get("overlaps") or {"n": 0}}
     groups = {name: told for name, told in groups.items() if told["n"]}
@@ -89,7 +92,9 @@ def plot_next_layer(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def _points(rows: Sequence[Mapping[str, Any]], key: str, shift: int) -> tuple[Any, Any, Any, Any]:
-    """Places, half widths of the bins on either side, values and errors; NaN where an earlier study has no error."""
+    """Places, half widths of the bins on either side, values and errors; NaN where an earlier study has no
+    error.
+    """
     edges = np.array([row["pt"] for row in rows])
     x = np.sqrt(edges.prod(axis=1)) * APART**shift
     values, errors = (np.array([row.get(name, np.nan) for row in rows]) for name in (key, f"{key}_error"))

@@ -40,11 +40,11 @@ Floats = npt.NDArray[np.float64]
 FIRST_ERROR = 0.05
 """mm that modules may be off in the first pass: hits that far away still make tracks."""
 FAR = 1.2
-"""Widths of x and y over FIRST_ERROR above which the first pass is made again with twice of it: it lost most tracks of
-modules that are farther off."""
+"""Widths of x and y over FIRST_ERROR above which the first pass is made again with twice of it: it lost most
+tracks of modules that are farther off."""
 TRIALS, SETTLED, WORST = 4, 1.5, 4.0
-"""Of the alignment in a pass, while chi2 over the degrees of freedom is above SETTLED; each leaves out tracks for which
-it is above WORST times the median."""
+"""Of the alignment in a pass, while chi2 over the degrees of freedom is above SETTLED; each leaves out tracks
+for which it is above WORST times the median."""
 MIN_TRACKS = 100
 """Below, the errors of all that is found are as large as what may be wrong."""
 
@@ -56,8 +56,8 @@ class FoundCalibration:
     Attributes:
         calibration: for the files' detector table.
         alignment: of the last pass; None: none was asked for.
-        offsets: of the last pass, after all corrections of those before; reference: of the embedded sample, None:
-            it is of another sensor.
+        offsets: of the last pass, after all corrections of those before; reference: of the embedded sample,
+            None: it is of another sensor.
         n_events, n_tracks, n_hits: that the last pass used.
     """
 
@@ -161,15 +161,15 @@ def find_calibration(
     """The calibration of some events.
 
     Each pass runs the chain with what those before found, fits the tracks, moves the modules to where chi2 is
-    least, and compares the estimates with the tracks. In the first pass, hits have the errors of modules that may be
-    anywhere, so that a few wrong ones do not move these; in the others their own alone.
-    Where modules are seen to be farther off, the first pass is made again for twice of that. Tracks that fit no
-    alignment are left out.
+    least, and compares the estimates with the tracks. In the first pass, hits have the errors of modules that
+    may be anywhere, so that a few wrong ones do not move these; in the others their own alone.
+    Where modules are seen to be farther off, the first pass is made again for twice of that. Tracks that fit
+    no alignment are left out.
 
     Args:
         chain: without a calibration.
-        reference: the same of events that the estimates were trained for. Biases, errors and charge are brought to
-            its. None: biases to 0, errors to 1, and the charge is left alone.
+        reference: the same of events that the estimates were trained for. Biases, errors and charge are
+            brought to its. None: biases to 0, errors to 1, and the charge is left alone.
 
     Raises:
         InputError: too few tracks.
@@ -315,8 +315,8 @@ def _by_layer(values: Floats, layer: npt.NDArray[np.int32]) -> Floats:
 
 
 def reference_offsets(header: Header, run: RunOptions, options: CalibrateOptions) -> Offsets | None:
-    """What tracks say of the embedded sample's estimates; None if it is of another sensor or field, or if they were
-    trained in conditions far from its own.
+    """What tracks say of the embedded sample's estimates; None if it is of another sensor or field, or if
+    they were trained in conditions far from its own.
 
     Args:
         run: options of the chain; beam and dead modules are the sample's own.

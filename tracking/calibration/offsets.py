@@ -24,8 +24,8 @@ FARTHEST_PULL = 4.0
 LARGEST_ERROR = 0.1
 """Of a variance, in units of the residuals': one that is known less well stays."""
 KERNEL, GRID = 0.15, 0.002
-"""Of the logarithm of charge per path: width of the kernel, and steps of the search for its maximum. Straggling in
-100 um of silicon is 0.3 wide; a narrower kernel finds the steps of a 4-bit ADC."""
+"""Of the logarithm of charge per path: width of the kernel, and steps of the search for its maximum.
+Straggling in 100 um of silicon is 0.3 wide; a narrower kernel finds the steps of a 4-bit ADC."""
 FEWEST_CHARGES = 100
 
 
@@ -37,7 +37,8 @@ class Offsets:
         bias: (L, 2) estimated less track's cot alpha and cot beta, by layer.
         scale: (L, 2) true over stated standard deviation of cot alpha and cot beta.
         excess: (L, 2) true less stated variance of x and y, mm^2.
-        charge: most probable charge in e for each mm of the path in the sensor, in the barrel if there is one.
+        charge: most probable charge in e for each mm of the path in the sensor, in the barrel if there is
+            one.
         n_hits: (L,) hits of each layer.
     """
 
@@ -53,10 +54,11 @@ def offsets(
 ) -> Offsets:
     """Biases and errors of the estimates by layer, and their charge.
 
-    Slopes of tracks are known far better than those of clusters, and stand for the truth. x and y are not: of a
-    residual's variance the share f is the measurement's, V. If that is V + d, the mean square of a pull is 1 + f d / V:
-    d is the slope of a straight line through the origin in f / V. Where all hits are alike, d is found too large, and
-    the next pass finds it smaller.
+    Slopes of tracks are known far better than those of clusters, and stand for the truth. x and y are not: of
+        a
+    residual's variance the share f is the measurement's, V. If that is V + d, the mean square of a pull is 1
+    + f d / V: d is the slope of a straight line through the origin in f / V. Where all hits are alike, d is
+    found too large, and the next pass finds it smaller.
 
     Args:
         fitted: of the events, with their modules where they are taken to be.

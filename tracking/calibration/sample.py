@@ -66,8 +66,8 @@ class Seen:
     Attributes:
         module: (K,) rows of the detector's modules; cot: (K, 2) slopes of the track on it.
         place: (K, 2) x and y where it crosses the module, mm.
-        residual: (K, 2) measured less fitted x and y, mm, the hit in the fit; weight: (K, 2, 2) inverse covariance
-            of the measurement.
+        residual: (K, 2) measured less fitted x and y, mm, the hit in the fit; weight: (K, 2, 2) inverse
+            covariance of the measurement.
         variance: (K, 2) of the residuals; 0 where the fit could not do without the hit.
         track: (K,) numbers of the tracks, of all events.
         chi2: of all tracks.
@@ -114,8 +114,8 @@ def chosen_tracks(
 
 
 def measured_alone(hits: Hits, calibration: Calibration) -> Hits:
-    """The same hits with the errors of their clusters alone, less those that a calibration gave to the places of their
-    modules: a module's error is the same for all of its hits, and what alignment is to find.
+    """The same hits with the errors of their clusters alone, less those that a calibration gave to the places
+    of their modules: a module's error is the same for all of its hits, and what alignment is to find.
     """
     if not np.any(calibration.position_error):
         return hits
@@ -172,7 +172,9 @@ def without_worst(
     most: float,
     threads: int = 1,
 ) -> list[EventTracks]:
-    """The events without tracks whose chi2 over the degrees of freedom is above ``most`` times the median of all."""
+    """The events without tracks whose chi2 over the degrees of freedom is above ``most`` times the median of
+    all.
+    """
     options = replace(options, outlier_chi2=np.inf, angles=False)
     fits = [fit_tracks(placed(e.hits, detector), e.tracks, detector, field, options, threads) for e in events]
     ratios = [helices.chi2 / np.maximum(helices.ndf, 1) for helices in fits]

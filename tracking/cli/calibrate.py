@@ -1,5 +1,5 @@
-"""``smartpix calibrate``: trained estimates made right for the conditions of one's own clusters, with truth or
-from tracks alone.
+"""``smartpix calibrate``: trained estimates made right for the conditions of one's own clusters, with truth
+or from tracks alone.
 """
 
 from __future__ import annotations

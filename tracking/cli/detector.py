@@ -85,7 +85,23 @@ def _detector(options: argparse.Namespace) -> None:
         if report.colliding and not options.json:
             result["colliding"] = [list(pair) for pair in report.colliding[:FEW]]
             log(f"warning: {len(report.colliding)} pairs of modules run into one another")
-    print_result(options, result)
+    print_result(options, result if options.json else _for_people(result))
+
+
+def _for_people(result: dict[str, Any]) -> dict[str, Any]:
+    """The same with a line for each layer, and without the tables that are for programs."""
+    tables = ("layers", "sensors", "follows", "eta", "crossed", "enough")
+    shown = {name: value for name, value in result.items() if name not in tables}
+    for sensor in result.get("sensors", ()):
+        size = " x ".join(f"{1e3 * sensor[key]:g}" for key in ("pitch_v", "pitch_u", "thickness"))
+        shown[f"sensor {size} um"] = f"{sensor['modules']} modules"
+    for layer in result.get("layers", ()):
+        (r_low, r_high), (z_low, z_high) = layer["r"], layer["z"]
+        place = f"r {r_low:.1f} to {r_high:.1f} mm, z {z_low:.1f} to {z_high:.1f} mm"
+        shown[f"layer {layer['name']}"] = f"{layer['modules']} modules, {place}"
+    if pairs := result.get("follows"):
+        shown["follows"] = ", ".join(f"{inner}-{outer}" for inner, outer in pairs)
+    return shown
 
 
 def _write_material(path: Path, made: NamedDetector) -> None:

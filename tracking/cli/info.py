@@ -144,7 +144,9 @@ def _cluster_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def weights_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Names and values of ten lines at the most: what network it is, what it was trained on, how good it is."""
+    """Names and values of ten lines at the most: what network it is, what it was trained on, how good it
+    is.
+    """
     yield "weights", str(found["file"])
     network = found.get("network", {})
     kind = f", {network['kind']}" if "kind" in network else ""

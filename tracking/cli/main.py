@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -91,7 +91,8 @@ class _Cite(argparse.Action):
         super().__init__(**settings, nargs=0)
 
     def __call__(self, parser: argparse.ArgumentParser, *others: object) -> None:
-        show("\n".join(lines()))
+        with suppress(ReaderGoneError):
+            show("\n".join(lines()))
         parser.exit()
 
 

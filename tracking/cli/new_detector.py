@@ -34,12 +34,12 @@ def add_new_detector(commands: Any) -> None:
         "-o", "--output", type=named_path, required=True, metavar="DIR", help="folder for all that is made"
     )
     parser.add_argument("--quick", action="store_true", help=(
-        f"a first look in a few minutes: {QUICK.crossings} crossings, {QUICK.events} events, cluster shapes, "
-        f"and {QUICK.graph_epochs} epochs of the graph network; flags win over it"
+        f"a first look in a few minutes: {QUICK.crossings} crossings, {QUICK.events} events, "
+        f"{QUICK.epochs} and {QUICK.graph_epochs} epochs; flags win over it"
     ))  # fmt: skip
     option_flags(
         parser, GuideOptions(), "particles", "pileup", "gun", "events", "crossings", "estimates", "epochs",
-        "graph_epochs", "seed",
+        "graph_epochs", "field", "seed",
     )  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="print the commands, and run none")
     json_flag(parser)
@@ -66,7 +66,7 @@ def _new_detector(options: argparse.Namespace) -> None:
             show("\n".join(line for step in steps for line in (f"# {step.why}", step.command)))
         return
     folder = result_folder(options.output)
-    log(f"events of {chosen.particles}: {why}")
+    log(f"particles: {chosen.particles} ({why})")
     results = run_steps(steps, folder, fingerprint(made.detector), log)
     found = findings(results, chosen)
     with replace_when_done(folder / REPORT) as beside:

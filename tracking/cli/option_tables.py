@@ -45,8 +45,8 @@ class Described:
 
 
 def described(options: Any, above: str = "", inner: bool = False) -> Iterator[Described]:
-    """The options of a dataclass, in their order; ``above``: their section, with its dot; ``inner``: also those
-    of the sections in it.
+    """The options of a dataclass, in their order; ``above``: their section, with its dot; ``inner``: also
+    those of the sections in it.
     """
     said, ranges = documentation(type(options)), ranges_of(options)
     for option in dataclasses.fields(options):
@@ -69,7 +69,9 @@ def sections(options: Any) -> dict[str, Any]:
 
 
 def command_options(parser: argparse.ArgumentParser) -> dict[str, Any]:
-    """Defaults of all options by the command whose ``--set`` reaches them; those of a run once, as ``run``."""
+    """Defaults of all options by the command whose ``--set`` reaches them; those of a run once, as
+    ``run``.
+    """
     from tracking.finders.trigger.options import TrainTriggerOptions
 
     found: dict[str, Any] = {}

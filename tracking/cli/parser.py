@@ -103,7 +103,9 @@ def parse(
 
 
 def _joined(parser: argparse.ArgumentParser, words: Sequence[str]) -> Sequence[str]:
-    """The words, the first two as one where that is a command: ``export graphs`` beside ``export WEIGHTS``."""
+    """The words, the first two as one where that is a command: ``export graphs`` beside ``export
+    WEIGHTS``.
+    """
     two = " ".join(words[:2])
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction) and " " in two and two in action.choices:

@@ -119,7 +119,8 @@ def simulation_through(
     values: Mapping[str, Any],
     sensors: Mapping[str, Any] | None = None,
 ) -> tuple[Detector, SimulateOptions]:
-    """A detector by its name or from a file, and the options of a simulation through it, with its field and material.
+    """A detector by its name or from a file, and the options of a simulation through it, with its field and
+    material.
 
     Args:
         values: of options, by section, that are asked for and win over all else.

@@ -112,8 +112,8 @@ def results_alone() -> Iterator[None]:
 
 
 def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Error handler of an encoder: the unit's u, the errors' +- or the character's number; of a path's undecodable byte the
-    byte itself.
+    """Error handler of an encoder: the unit's u, the errors' +- or the character's number; of a path's
+    undecodable byte the byte itself.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error

@@ -1,4 +1,6 @@
-"""``smartpix study systematics``: what is lost where something is wrong by a little, and regained by calibration."""
+"""``smartpix study systematics``: what is lost where something is wrong by a little, and regained by
+calibration.
+"""
 
 from __future__ import annotations
 

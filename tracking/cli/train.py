@@ -1,7 +1,7 @@
 """``smartpix train``: the networks on clusters and the cluster-shape estimates; the graph network in
 :mod:`tracking.cli.train_gnn`, DeepCore in :mod:`tracking.cli.train_deepcore`, HEP.TrkX's networks in
-:mod:`tracking.cli.train_trkx`, finders of the RAMP challenge in :mod:`tracking.cli.train_ramp`, the learned cone of
-paths in :mod:`tracking.cli.train_path`, GravNet in :mod:`tracking.cli.train_gravnet`, GarNet in
+:mod:`tracking.cli.train_trkx`, finders of the RAMP challenge in :mod:`tracking.cli.train_ramp`, the learned
+cone of paths in :mod:`tracking.cli.train_path`, GravNet in :mod:`tracking.cli.train_gravnet`, GarNet in
 :mod:`tracking.cli.train_garnet`, the code of the link in :mod:`tracking.cli.train_link`.
 """
 

@@ -1,4 +1,6 @@
-"""``--detector`` of the trainings of estimates: a sample of its sensors' crossings that is made for the training."""
+"""``--detector`` of the trainings of estimates: a sample of its sensors' crossings that is made for the
+training.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +73,8 @@ def detector_flags(parser: Any) -> None:
 
 @contextmanager
 def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
-    """What to train on: the files that are given, or a sample that is made for the detector; it is kept beside the
-    weights as long as the training is not through.
+    """What to train on: the files that are given, or a sample that is made for the detector; it is kept
+    beside the weights as long as the training is not through.
 
     Raises:
         InputError: both or none are given, an unknown detector, or another file where the sample belongs.
@@ -115,7 +117,9 @@ def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
 
 
 def _base(name: str) -> SimulateOptions:
-    """Options of the sample before the detector's own: of an event file that was simulated, those of its simulation."""
+    """Options of the sample before the detector's own: of an event file that was simulated, those of its
+    simulation.
+    """
     base = SimulateOptions(generate=GenerateOptions(pileup=0))
     if not name.endswith(".root"):
         return base

@@ -1,4 +1,6 @@
-"""``smartpix train path``: the learned cone, which tells from a path's hits where the next module is crossed."""
+"""``smartpix train path``: the learned cone, which tells from a path's hits where the next module is
+crossed.
+"""
 
 from __future__ import annotations
 

@@ -96,8 +96,9 @@ class Finder(Protocol):
 
 
 Fit = Callable[["Hits", Tracks, "Detector", float], Parameters]
-"""Fits the tracks of some hits in a detector and field; :func:`tracking.fit.tracks.fit_tracks` is one. Finders that need
-parameters on their way are given it: the fit knows tracks, and so finders do not know the fit.
+"""Fits the tracks of some hits in a detector and field; :func:`tracking.fit.tracks.fit_tracks` is one.
+Finders that need parameters on their way are given it: the fit knows tracks, and so finders do not know the
+    fit.
 """
 FinderMaker = Callable[["Header"], Finder]
 """Sets a finder up for the detector and field of a file: loads weights, makes tables."""

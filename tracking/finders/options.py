@@ -20,8 +20,8 @@ class BuildOptions:
         min_hits: fewest clusters of a track, on distinct layers; three points make a helix.
         share_score: score above which an edge lets a path that is one cluster short of ``min_hits`` take
             another track's cluster at one of its ends. Two particles may have made it. 1 never shares.
-        hole_hits: fewest clusters, on distinct layers, of a track that would have another one, were a module not
-            known to be dead.
+        hole_hits: fewest clusters, on distinct layers, of a track that would have another one, were a module
+            not known to be dead.
         radiated_pt: transverse momentum in GeV down to which the path of a particle that radiated is followed
             beyond three clusters (:mod:`tracking.finders.radiation`); 0: none is followed.
         radiated_quantile: share of true clusters behind the loss that the test of place and slopes keeps.
@@ -56,8 +56,8 @@ class DeadOptions:
     """Modules that are known to be dead, over which edges are looked for and tracks may lack a cluster.
 
     Attributes:
-        source: where they are known from: the ``header`` of the file; or the ``data`` besides, where a module has
-            no cluster in its first events and its ring has many; ``none``: they are not known.
+        source: where they are known from: the ``header`` of the file; or the ``data`` besides, where a module
+            has no cluster in its first events and its ring has many; ``none``: they are not known.
         events: largest number of events that they are found from.
         chance: largest probability that any live module is called dead by chance.
         modules: rows of the detector's modules that are dead besides, numbered from 0.

@@ -84,8 +84,8 @@ def build_tracks(
 
 
 def _without_repeats(hits: Hits, tracks: Tracks) -> Tracks:
-    """Tracks without those whose clusters are all another track's too: the two have gone through different copies of
-    hits that share an estimate.
+    """Tracks without those whose clusters are all another track's too: the two have gone through different
+    copies of hits that share an estimate.
     """
     of_shared = np.flatnonzero(hits.shared[tracks.hits])
     if len(of_shared) == 0:

@@ -16,8 +16,8 @@ __all__ = ["extend_paths", "sort_by_layer"]
 LEAST_BEND = 0.7
 """Least curvature behind a loss in that of the path before, which may have the loss in it."""
 WORST_SLOPES = 9.0
-"""chi2 of a cluster's slopes that counts at most. Some are far off, as where an electron is knocked out; where
-the search lost an edge to one, its place may still fit."""
+"""chi2 of a cluster's slopes that counts at most. Some are far off, as where an electron is knocked out;
+where the search lost an edge to one, its place may still fit."""
 STRAIGHT = 1e-9
 """1/mm: a circle of less curvature is its chord."""
 

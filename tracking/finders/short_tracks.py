@@ -23,8 +23,9 @@ def with_short_tracks(
 ) -> Tracks:  # fmt: skip
     """The tracks of an event, and after them shorter ones of the clusters that are left.
 
-    A particle whose module is dead on one of its layers has a cluster fewer. A path of ``hole_hits`` clusters is a
-    track if a dead module lies on its way: on a layer where it has no cluster, and before, between or right after
+    A particle whose module is dead on one of its layers has a cluster fewer. A path of ``hole_hits`` clusters
+    is a track if a dead module lies on its way: on a layer where it has no cluster, and before, between or
+        right after
     its own. Chance makes short paths more often, but seldom where a module is dead.
 
     Args:
@@ -52,8 +53,8 @@ def with_short_tracks(
 def _cross_dead(
     tracks: Tracks, hits: Hits, edges: Edges, ranks: npt.NDArray[np.int32], dead: DeadModules
 ) -> npt.NDArray[np.bool_]:
-    """(T,) tracks on whose way a module is dead, on a layer without a cluster of theirs and at most one behind their
-    last; their helix is that of their longest edge.
+    """(T,) tracks on whose way a module is dead, on a layer without a cluster of theirs and at most one
+    behind their last; their helix is that of their longest edge.
     """
     n = np.diff(tracks.start)
     owner = np.full(len(hits), -1)

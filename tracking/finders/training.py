@@ -1,5 +1,5 @@
-"""What the trainings of finders on event files share: what a checkpoint must match, the loop over the epochs, the
-learning rate, and the weights they leave.
+"""What the trainings of finders on event files share: what a checkpoint must match, the loop over the epochs,
+the learning rate, and the weights they leave.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Fit:
         section: of the training, for messages.
         learning_rate: the largest one, for messages.
         settings: what a checkpoint must match, of :func:`made_with`.
-        patience: epochs without progress of the held-out loss after which the training stops; the best network is
-            kept. None: all epochs are made, and the last network is kept.
+        patience: epochs without progress of the held-out loss after which the training stops; the best
+            network is kept. None: all epochs are made, and the last network is kept.
         state: what the checkpoint keeps besides.
     """
 
@@ -186,7 +186,9 @@ def trained_description(
     metrics: dict[str, Any],
     **more: Any,
 ) -> dict[str, Any]:
-    """What the JSON of weights says that were trained on event files; arguments as of :func:`save_trained`."""
+    """What the JSON of weights says that were trained on event files; arguments as of
+    :func:`save_trained`.
+    """
     return {
         "architecture": architecture,
         "options": asdict(options),

@@ -1,7 +1,7 @@
 """The luminous region from tracks: its line from their impact parameters, its widths from pairs of tracks.
 
-A track from the point (x, y) has the impact parameter d0 = y cos phi - x sin phi. A beam that is off its frame
-shows as a wave of d0 over phi, and a slope as such a wave that grows along z0.
+A track from the point (x, y) has the impact parameter d0 = y cos phi - x sin phi. A beam that is off its
+frame shows as a wave of d0 over phi, and a slope as such a wave that grows along z0.
 """
 
 from __future__ import annotations
@@ -114,9 +114,9 @@ def joined_tracks(events: Sequence[BeamTracks]) -> BeamTracks:
 def fit_beam_spot(tracks: BeamTracks, frame: BeamSpot) -> FoundBeam:
     """The luminous region that tracks come from.
 
-    The line is a robust least-squares fit. The widths are those of the true vertices: two tracks of one vertex
-    have impact parameters that go together as far as the vertex is off the line, whereas their errors are
-    independent. So the resolution need not be known.
+    The line is a robust least-squares fit. The widths are those of the true vertices: two tracks of one
+    vertex have impact parameters that go together as far as the vertex is off the line, whereas their errors
+    are independent. So the resolution need not be known.
 
     Args:
         frame: of the tracks. The line should be within some mm of its axis: terms of second order are left
@@ -155,8 +155,8 @@ def fit_beam_spot(tracks: BeamTracks, frame: BeamSpot) -> FoundBeam:
 
 
 def _along(tracks: BeamTracks, cluster: Ints) -> tuple[float, float, float, float]:
-    """Mean and width of z0 and their errors, mm. Tracks count, not vertices: where these lie dense, several are
-    found as one."""
+    """Mean and width of z0 and their errors, mm. Tracks count, not vertices: where these lie dense, several
+    are found as one."""
     n = len(tracks)
     z = float(np.mean(tracks.z0))
     square = (tracks.z0 - z) ** 2

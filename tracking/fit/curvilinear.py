@@ -1,11 +1,11 @@
 """Deviations from a helix in a field along z, in the curvilinear frame: compiled, all of scalars.
 
 A deviation is (along N, along V, of the direction along N, along V, of q): in mm, rad and 1/GeV. N and V are
-across the helix, N level and V = t x N, and they turn with its direction t: on the way from one point of it to
-another, the direction along V and q stay as they are. All is exact to first order.
+across the helix, N level and V = t x N, and they turn with its direction t: on the way from one point of it
+to another, the direction along V and q stay as they are. All is exact to first order.
 
-A covariance is a tuple of its upper triangle, row after row. Numba keeps tuples in registers, where loops over
-arrays would read and write memory.
+A covariance is a tuple of its upper triangle, row after row. Numba keeps tuples in registers, where loops
+over arrays would read and write memory.
 """
 
 from __future__ import annotations
@@ -108,7 +108,9 @@ def kicked(p: Any, sums: Any, height: float, along: Any, turn: float) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def sight(ex: Any, ey: Any, normal: Any, heading: Any, sine: float, cosine: float) -> Any:
-    """Axes of a module seen along a track: x and y along N, along V, along t, and the normal along N, V, t."""
+    """Axes of a module seen along a track: x and y along N, along V, along t, and the normal along N, V,
+    t.
+    """
     tx, ty = heading
     xa, ya, na = ex[0] * tx + ex[1] * ty, ey[0] * tx + ey[1] * ty, normal[0] * tx + normal[1] * ty
     return (
@@ -163,8 +165,8 @@ def _gained(x: Any, a: Any, b: Any, s: Any, y: Any) -> Any:
     differ, and the elements of s^-1 are large and cancel.
 
     Returns:
-        Deviation; b of the second number alone; the gain's columns for both numbers alone; the gain's columns,
-        s^-1 y, s^-1 and chi2.
+        Deviation; b of the second number alone; the gain's columns for both numbers alone; the gain's
+        columns, s^-1 y, s^-1 and chi2.
     """
     i, share = 1 / s[0], s[1] / s[0]
     b = (

@@ -74,8 +74,8 @@ def follow_tracks(
     """Give fitted tracks the hits of strips along their way outwards, at most one a layer.
 
     A hit is compatible if its chi2 (2 coordinates) beside the track as it is known there is below
-    ``options.follow_chi2``. Of two tracks that want a hit the one with the smaller chi2 gets it. A track that has no
-    hit on two layers in a row is followed no further.
+    ``options.follow_chi2``. Of two tracks that want a hit the one with the smaller chi2 gets it. A track that
+    has no hit on two layers in a row is followed no further.
 
     Args:
         strips: of the same event.

@@ -26,8 +26,8 @@ STEPS = 10
 WIDTHS = 4.0
 """Standard deviations of the prediction within which hits are looked at."""
 BESIDE, ALONG = 6.0, 12.0
-"""mm: how far besides; across the strips for modules that are turned or stand before the layer's middle, and along
-them for half of a strip."""
+"""mm: how far besides; across the strips for modules that are turned or stand before the layer's middle, and
+along them for half of a strip."""
 DEPTH = 6.0
 """mm: of a layer's modules before or behind its middle; a flat track comes as far again for each unit of its
 slope."""
@@ -63,8 +63,8 @@ def _way_to(helix: Any, layer: Any, s: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def _at(helix: Any, hit: Any, near: float, state: Any, surfaces: Any, scatter: Any) -> Any:
-    """Deviation and covariance on a hit's module, its residual and covariance along N and V, how it is seen, and
-    the path; and whether it is reached.
+    """Deviation and covariance on a hit's module, its residual and covariance along N and V, how it is seen,
+    and the path; and whether it is reached.
 
     Args:
         hit: place, axes and normal of the module, Cholesky factor; near: path near it.
@@ -112,7 +112,8 @@ def _best(
     helix: Any, layer: Any, near: float, state: Any, surfaces: Any, scatter: Any, strips: Any, begin: Any, first: int,
     cut: float,
 ) -> Any:  # fmt: skip
-    """The strip hit of a layer with the smallest chi2 beside the track, -1 for none below ``cut``, and its chi2.
+    """The strip hit of a layer with the smallest chi2 beside the track, -1 for none below ``cut``, and its
+    chi2.
 
     Args:
         begin: where each bin of azimuth begins; first: the layer's first bin.

@@ -97,7 +97,9 @@ def match_helices(
 
 
 def _helices(particles: Particles, field: float) -> Floats:
-    """(P, 8): point, heading across the beam, sine and cosine of the polar angle, turn for each mm of path."""
+    """(P, 8): point, heading across the beam, sine and cosine of the polar angle, turn for each mm of
+    path.
+    """
     p = np.linalg.norm(particles.momentum, axis=1)
     pt = particles.pt
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -30,8 +30,9 @@ LIGHT = 1e-3
 MOST = 0.5
 """Largest share of the momentum that one surface takes: all is linear about the start's."""
 TAILS = ((2.96250, 0.10349, 0.003971), (1.30662, 0.49830, 0.035577))
-"""Of losses of 3 to 26 % and of more: probability per radiation length; mean and variance of the share, by integrals
-of the density: with E(n) = E1(n u) - E1(n v) between u and v, E(1) / ln 2, 1 - E(2) / E(1), and E(3) / E(1)
+"""Of losses of 3 to 26 % and of more: probability per radiation length; mean and variance of the share, by
+integrals of the density: with E(n) = E1(n u) - E1(n v) between u and v, E(1) / ln 2, 1 - E(2) / E(1), and
+    E(3) / E(1)
 less the square of E(2) / E(1).
 """
 

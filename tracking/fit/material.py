@@ -30,8 +30,8 @@ def scattering(
     sums: Any, surfaces: Any, first: int, last: int, ends: Any, others: Any, chord: float, momentum2: float,
     beta2: float,
 ) -> Any:  # fmt: skip
-    """Add the scattering in surfaces ``first`` to ``last``, or back, between two points: sums of theta^2 times
-    1, h and h^2, with h the share of the way from the first point on.
+    """Add the scattering in surfaces ``first`` to ``last``, or back, between two points: sums of theta^2
+    times 1, h and h^2, with h the share of the way from the first point on.
 
     A track that turns within a gap is not followed.
 

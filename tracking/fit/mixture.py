@@ -15,7 +15,9 @@ from smartpix.compiled import FAST, njit
 __all__ = ["N_SUMS", "add", "joined"]
 
 WEIGHT, BEST, CHI2, MEAN, SECOND, N_SUMS = 0, 1, 2, 3, 8, 23
-"""Where the sums are: of the weights; the logarithm of the largest, and its chi2; of 5 differences; of 15 products."""
+"""Where the sums are: of the weights; the logarithm of the largest, and its chi2; of 5 differences; of 15
+products.
+"""
 PHI = 2
 
 

@@ -19,8 +19,8 @@ class BeamOptions:
     """Luminous region that search, fit, vertices and truth are about.
 
     Attributes:
-        source: where its place, slopes and widths come from: the ``header`` of the file, these ``options``, or
-            the ``data``, which are the tracks of the first events.
+        source: where its place, slopes and widths come from: the ``header`` of the file, these ``options``,
+            or the ``data``, which are the tracks of the first events.
         events: largest number of events that it is found from.
         spot: the luminous region, with ``source = "options"``.
     """
@@ -50,11 +50,11 @@ class FitOptions(Material):
         straight_momentum: momentum in GeV that tracks are assumed to have where there is no field, for
             their scattering.
         follow: whether tracks are followed into the ``strips``, where the detector has some, or their hits
-            left alone (``off``). Strips lie far out: where the field is not what the chain takes it for, they make
-            momenta worse.
+            left alone (``off``). Strips lie far out: where the field is not what the chain takes it for, they
+            make momenta worse.
         follow_chi2: largest chi2 of a strip hit beside the track (2 coordinates).
-        particle: what tracks are taken for in scattering and loss of energy: ``pion``, ``muon``, ``electron``,
-            ``kaon`` or ``proton``.
+        particle: what tracks are taken for in scattering and loss of energy: ``pion``, ``muon``,
+            ``electron``, ``kaon`` or ``proton``.
         energy_loss: whether they lose energy in the material: Bethe's mean, and electrons by
             bremsstrahlung besides.
     """

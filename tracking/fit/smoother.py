@@ -3,9 +3,9 @@ track of the others.
 
 The smoother carries r and N backwards instead of states and covariances: the smoothed state is x + P r, its
 covariance P - P N P, with the predicted x and P (P. de Jong, JASA 84 (1989) 1085), so that no large matrix is
-inverted. A hit's residuals y against its prediction, of covariance S, give b = S^-1 y - K^T r with the covariance
-D = S^-1 + K^T N K, with the gain K. Then b D^-1 b is what the track's chi2 loses if the hit is left out, which is
-the hit's chi2 against the track of the others.
+inverted. A hit's residuals y against its prediction, of covariance S, give b = S^-1 y - K^T r with the
+covariance D = S^-1 + K^T N K, with the gain K. Then b D^-1 b is what the track's chi2 loses if the hit is
+left out, which is the hit's chi2 against the track of the others.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ USED, OUTLIER, UNUSABLE = 0, 1, 2
 DETERMINED = 1e-7
 """A smaller share of a hit's variance left to its residual is none: the fit could not do without the hit."""
 STEP, PAIR, SECOND, PLACE, N_KEPT = 0, 15, 44, 73, 89
-"""Columns of what the filter keeps of a hit: rows (3, 5) of the derivatives of the step to it; of its position
-and, with slopes, of its second pair of numbers, each 29 numbers (see :func:`keep_pair`); its prediction (see
-:func:`keep_place`).
+"""Columns of what the filter keeps of a hit: rows (3, 5) of the derivatives of the step to it; of its
+position and, with slopes, of its second pair of numbers, each 29 numbers (see :func:`keep_pair`); its
+prediction (see :func:`keep_place`).
 """
 
 
@@ -121,8 +121,8 @@ def _over_hit(r: Any, n: Any, g: Any, h: Any, gains: Any, residual: Any, inverse
 def _over_place(r: Any, n: Any, gains: Any, residual: Any, inverse: Any, factor: Any) -> Any:
     """:func:`_over_hit` of a position along N and V, whose noise has this Cholesky factor (00, 01, 10, 11).
 
-    Where the covariance is wide, the gain is nearly one. What it leaves is noise times S^-1: as a difference it
-    would have no digits.
+    Where the covariance is wide, the gain is nearly one. What it leaves is noise times S^-1: as a difference
+    it would have no digits.
     """
     g, h = gains
     a, b, c, d = factor

@@ -1,7 +1,7 @@
 """Track parameters with covariance: a Kalman filter and smoother over the modules, with multiple scattering.
 
-Parameters are those of ACTS and ATLAS at the z axis of the hits, which is the beam line: the point of closest approach is d0 * (-sin phi, cos
-    phi).
+Parameters are those of ACTS and ATLAS at the z axis of the hits, which is the beam line: the point of closest
+    approach is d0 * (-sin phi, cos phi).
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def fit_tracks(
     """Fit all tracks of an event.
 
     The start is V. Karimaki's circle and a line (NIM A 305 (1991) 187), about which the filter (R.
-    Fruehwirth, NIM A 262 (1987) 444) is linear; scattering is Highland's, for particles (``options.particle``) of
-    the start's momentum. With ``options.energy_loss`` they lose energy (:mod:`tracking.fit.losses`). Hits are taken
-    in their order along the start, in whatever order they come.
+    Fruehwirth, NIM A 262 (1987) 444) is linear; scattering is Highland's, for particles
+    (``options.particle``) of the start's momentum. With ``options.energy_loss`` they lose energy
+    (:mod:`tracking.fit.losses`). Hits are taken in their order along the start, in whatever order they come.
 
     Where the scattering angles are Gaussian, so are the pulls. Fatras draws a Gaussian polar angle in a
     random plane: its projections have the same variance, but a narrower core and longer tails, and so have
@@ -161,7 +161,8 @@ class _Inputs:
     Attributes:
         surfaces: cylinders and disks, see :func:`tracking.fit.material.scattering`.
         strength: curvature of 1 GeV in the field, 1/mm, signed; (T,) where each track has its own.
-        straight: (T,) tracks that start from a line; status: (K,) of their hits: both of the fit that was made.
+        straight: (T,) tracks that start from a line; status: (K,) of their hits: both of the fit that was
+            made.
         shift: (K, 4) that hits are moved back by, see :func:`tracking.fit.field_kernels.bent_away`;
             None: by nothing.
     """
@@ -190,7 +191,9 @@ class _Inputs:
         )
 
     def gathered(self, status: npt.NDArray[np.int8]) -> tuple[Floats, Floats]:
-        """The tracks' hits and slopes as the kernels read them; ``status`` is filled with which can be used."""
+        """The tracks' hits and slopes as the kernels read them; ``status`` is filled with which can be
+        used.
+        """
         hits, rows = self.hits, self.tracks.hits
         of_tracks, angles = np.empty((len(rows), 15)), np.empty((len(rows) * self.options.angles, 9))
         gathered(hits.position, hits.axes, hits.estimate.cholesky, hits.cot, rows, of_tracks, angles, status)
@@ -204,7 +207,9 @@ class _Inputs:
         self, of_tracks: tuple[Floats, Floats], straight: npt.NDArray[np.bool_], status: npt.NDArray[np.int8],
         cut: float, residual: Floats, pull: Floats,
     ) -> tuple[Floats, Floats, Floats, Ints]:  # fmt: skip
-        """Parameters, covariance, chi2 and used hits of the tracks, see :func:`tracking.fit.kernels.fit_part`."""
+        """Parameters, covariance, chi2 and used hits of the tracks, see
+        :func:`tracking.fit.kernels.fit_part`.
+        """
         n, options, strength = len(self.tracks), self.options, self.strength
         fit = fit_part if isinstance(strength, float) else fit_each
         parameters, covariance = np.empty((n, 5)), np.empty((n, 5, 5))

@@ -151,8 +151,8 @@ def vertices_along(z0: Floats, sigma_z0: Floats, options: VertexOptions | None =
 def _clusters(z: Floats, gap: float, n_near: int) -> Ints:
     """(T,) numbers of the clusters of DBSCAN (M. Ester et al., KDD 1996) of sorted places, -1 for none.
 
-    A core has so many tracks within the gap, itself among them. Cores no further apart are in one cluster, and
-    other tracks are in that of the nearest core within the gap.
+    A core has so many tracks within the gap, itself among them. Cores no further apart are in one cluster,
+    and other tracks are in that of the nearest core within the gap.
     """
     core = z[np.searchsorted(z, z + gap, "right") - np.searchsorted(z, z - gap) >= n_near]
     if len(core) == 0:

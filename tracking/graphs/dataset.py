@@ -19,11 +19,11 @@ __all__ = ["GraphDataset"]
 class GraphDataset(Dataset):  # type: ignore[misc]
     """Graphs of a folder of ``smartpix export graphs``, of any format; one is read when it is asked for.
 
-    Nothing is kept, so that memory does not grow with the folder. Slices, ``shuffle()`` and lists of rows give
-    data sets of a part, and loaders of torch-geometric read it in processes of their own
+    Nothing is kept, so that memory does not grow with the folder. Slices, ``shuffle()`` and lists of rows
+    give data sets of a part, and loaders of torch-geometric read it in processes of their own
     (``DataLoader(dataset, batch_size=4, shuffle=True, num_workers=2)``). In a batch ``edge_index`` and
-    ``true_edge_index`` count on from graph to graph; ``next_hit`` and acorn's ``track_edges`` are rows of their
-    graph, and acorn's fields of tracks go through batches of one graph, as in acorn.
+    ``true_edge_index`` count on from graph to graph; ``next_hit`` and acorn's ``track_edges`` are rows of
+    their graph, and acorn's fields of tracks go through batches of one graph, as in acorn.
 
     Attributes:
         manifest: the content of the folder's ``graphs.json``.

@@ -51,7 +51,8 @@ def export_graphs(
     client: Client | None = None,
     events_per_unit: int = EVENTS_PER_UNIT,
 ) -> dict[str, Any]:
-    """Write the graphs of event files into a folder, one file an event, and ``graphs.json`` that tells of them.
+    """Write the graphs of event files into a folder, one file an event, and ``graphs.json`` that tells of
+    them.
 
     Of the chain only estimates, hits and edges run; no network, fit or vertices. The same call after an
     interruption does only the rest, and nothing where all is there. Graphs do not depend on the number of

@@ -1,4 +1,6 @@
-"""Scores of a network of others, given back: our parts build and fit tracks from them, and our metrics judge."""
+"""Scores of a network of others, given back: our parts build and fit tracks from them, and our metrics
+judge.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""From a table of modules to estimates and tracks: the sequence of commands for a new detector, and its report."""
+"""From a table of modules to estimates and tracks: the sequence of commands for a new detector, and its
+report.
+"""
 
 from typing import TYPE_CHECKING
 

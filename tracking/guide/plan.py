@@ -24,7 +24,9 @@ BEAM_MOMENTUM = 120.0
 SLOPES = ("--cot-alpha", "-0.3", "0.3", "--cot-beta", "-0.3", "0.3")
 """Of crossings by a beam: far wider than its divergence, and far from the slopes of collisions."""
 PER_EVENT = 5000
-"""Crossings of an entry of the sample that estimates are judged on, by default of smartpix simulate crossings."""
+"""Crossings of an entry of the sample that estimates are judged on, by default of smartpix simulate
+crossings.
+"""
 JUDGED = 4
 """Its entries."""
 SCREENING = 6
@@ -80,7 +82,8 @@ def planned(made: NamedDetector, folder: Path, options: GuideOptions) -> tuple[S
         Step("layout", "The table of modules is made, checked and drawn.", tuple(layout), tuple(written))
     ]
     steps += _training(name, made.detector, folder, options)
-    events = ["simulate", "events", "--detector", name, *_particles(options), "--events", str(options.events)]
+    events = ["simulate", "events", "--detector", name, *_particles(options), *_field(options)]
+    events += ["--events", str(options.events)]
     for sample, k, why in (
         ("train", 3, "Events on which the graph network is trained."),
         ("test", 4, "Events on which the chain is judged, of another seed."),
@@ -94,7 +97,8 @@ def planned(made: NamedDetector, folder: Path, options: GuideOptions) -> tuple[S
 
 def _training(name: str, detector: Detector, folder: Path, options: GuideOptions) -> list[Step]:
     """Estimates of position and direction for its sensors."""
-    sample = ["--detector", name, *_slopes(options), "--crossings", str(options.crossings)]
+    made_in = (*_slopes(options), *_field(options))
+    sample = ["--detector", name, *made_in, "--crossings", str(options.crossings)]
     path = folder / "shape.safetensors"
     words = ("train", "shape", *sample, "--seed", str(options.seed), "-o", str(path))
     steps = [Step("shape", "Cluster shapes learn position and direction.", words, (path,))]
@@ -105,10 +109,14 @@ def _training(name: str, detector: Detector, folder: Path, options: GuideOptions
         why = "A network learns position, direction and covariance, and is calibrated."
         steps.append(Step("mdn", why, (*words, "-o", str(path)), outputs))
     path = folder / "crossings.root"
-    words = ("simulate", "crossings", "--detector", name, *_slopes(options), "--events", str(JUDGED))
+    words = ("simulate", "crossings", "--detector", name, *made_in, "--events", str(JUDGED))
     why = f"{JUDGED * PER_EVENT:,} crossings on which the estimates are judged, of another seed."
     steps.append(Step("crossings", why, (*words, "--seed", str(options.seed + 2), "-o", str(path)), (path,)))
     return steps
+
+
+def _field(options: GuideOptions) -> tuple[str, ...]:
+    return ("--field", f"{options.field[0]:g}") if options.field else ()
 
 
 def _slopes(options: GuideOptions) -> tuple[str, ...]:

@@ -20,11 +20,12 @@ BARS = {
     "fakes": (0.0, 0.02),
     "track pull width": (0.85, 1.15),
 }
-"""Within which a number is as it should be. A 68 % ellipsoid holds 0.683; with fewer than some thousand clusters it
-and the pulls vary by a few in a hundred."""
+"""Within which a number is as it should be. A 68 % ellipsoid holds 0.683; with fewer than some thousand
+clusters it and the pulls vary by a few in a hundred."""
 NEXT = {
-    "modules that share space": "move them apart; smartpix detector --json lists the pairs (colliding)",
-    "pull width": "train on more crossings (--crossings), or take the network (--estimates mdn); pull/pulls.png shows "
+    "modules that share space": "move them apart, in a layout by z_stagger or stagger; smartpix detector --json lists the "
+    "pairs (colliding)",
+    "pull width": "train on more crossings (--crossings), or take the network (--estimates mdn); pull/estimate-pulls.png shows "
     "the region and target",
     "coverage": "train on more crossings (--crossings), and look at pulls_by of pull/pull.json for where it fails",
     "edge efficiency": "look at who follows whom (detector.json of --json), and widen the cones (cone.quantile)",
@@ -113,7 +114,7 @@ def report_text(
         f"Simulation. {layout['n_modules']} modules on {layout['n_layers']} layers; {sensors}.",
         f"Judged on {tracks['n_events']} events with {per_event:,.0f} hits each and {tracks['n_findable']} findable "
         f"particles (on {tracks['findable_layers']} layers or more, above {tracks['findable_pt']:g} GeV).",
-        f"Edges that the cones save, as the reduction to the reference window: {reduction}.",
+        f"Edges of the reference window for each edge in the cones: {reduction} (below 1 cones save none).",
         "",
         "![The detector](detector.png)",
         "",

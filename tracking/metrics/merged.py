@@ -39,7 +39,8 @@ def merged_rates(
     Returns:
         ``per_particle``: mean number of merged clusters; ``particles``: share of particles that have one;
         ``n``: number of particles; ``by_layer``: share of the particles with a cluster on a layer whose
-        cluster there is merged, by the number of the layer as in :attr:`smartpix.geometry.Detector.layer_index`.
+        cluster there is merged, by the number of the layer as in
+        :attr:`smartpix.geometry.Detector.layer_index`.
     """
     total, with_one, n = 0, 0, 0
     on, merged_on = np.zeros(0), np.zeros(0)

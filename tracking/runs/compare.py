@@ -109,10 +109,11 @@ def compare_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
 
     Returns:
         ``numbers`` by name with ``a``, ``b``, ``interval_a``, ``interval_b``, ``difference`` (b less a), its
-        ``interval``, ``p`` (of chance, corrected) and ``significant``; ``significant``: their names; ``same``:
-        the numbers whose counts are the same in every event; ``paired``, ``n_events`` that were compared,
-        ``n_tests``, ``options`` that differ, ``warnings``. These are of the first two runs; ``comparisons`` has
-        the same of every pair.
+        ``interval``, ``p`` (of chance, corrected) and ``significant``; ``significant``: their names;
+        ``same``: the numbers whose counts are the same in every event; ``paired``, ``n_events`` that were
+            compared,
+        ``n_tests``, ``options`` that differ, ``warnings``. These are of the first two runs; ``comparisons``
+        has the same of every pair.
 
     Raises:
         InputError: fewer than two runs, or one twice.

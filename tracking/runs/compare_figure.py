@@ -25,8 +25,8 @@ APART = 0.12
 
 
 def draw_comparison(path: str | Path, runs: Sequence[RunResult]) -> None:
-    """Draw the technical efficiency of each run against all variables and its fakes against the fitted pT, with
-    68 % Clopper-Pearson intervals.
+    """Draw the technical efficiency of each run against all variables and its fakes against the fitted pT,
+    with 68 % Clopper-Pearson intervals.
 
     Args:
         path: file to write, as of :func:`tracking.show.style.figure`.

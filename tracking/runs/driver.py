@@ -91,9 +91,9 @@ def run(
     Raises:
         InputError: options that cannot be used, files of different detectors, no usable file, event numbers
             that repeat where ``join`` or ``tracks.csv`` know events by them, events or hits that ``join``
-            does not have or has elsewhere, ``events`` that the files do not have, an unfinished run with other options in the folder, another run
-            that is writing into it, or a file there that has the name of a result and is none, or was changed
-            since.
+            does not have or has elsewhere, ``events`` that the files do not have, an unfinished run with
+            other options in the folder, another run that is writing into it, or a file there that has the
+            name of a result and is none, or was changed since.
     """
     options = _checked_options(options, client)
     kind = _figure_format(figures)

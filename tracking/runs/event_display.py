@@ -34,7 +34,9 @@ VIEWS: dict[str, View] = {
 
 
 def _along(distance: float) -> dict[str, View]:
-    """Views of planes across a beam of particles, which flies along x of its frame; from the first plane on."""
+    """Views of planes across a beam of particles, which flies along x of its frame; from the first plane
+    on.
+    """
     start = np.array([distance, 0.0])
     views: dict[str, View] = {}
     for axes, name in (([0, 1], "y"), ([0, 2], "z")):
@@ -48,8 +50,8 @@ def _seen_along(axes: list[int], start: Floats, at: Floats) -> Floats:
 
 
 def event_display(path: Path, title: str, chain: Chain, result: EventResult) -> None:
-    """One event: with a barrel in x-y (its clusters and tracks) and r-z, of planes across the beam from two sides
-    along it; with the cones of the first hits of the stiffest tracks.
+    """One event: with a barrel in x-y (its clusters and tracks) and r-z, of planes across the beam from two
+    sides along it; with the cones of the first hits of the stiffest tracks.
     """
     detector, hits, rows = chain.header.detector, result.hits, result.tracks.rows()
     distance = detector.frame.distance
@@ -153,7 +155,8 @@ def _draw_cones(
 
 
 def _sides(rings: dict[str, Any], k: int, view: str, cylinders: bool, gate: float) -> tuple[Floats, Floats]:
-    """Both sides of a cone in a view, as points (S, 3) of its rings; none where its surfaces are seen from the front.
+    """Both sides of a cone in a view, as points (S, 3) of its rings; none where its surfaces are seen from
+    the front.
 
     A cylinder's local coordinates are (radius * azimuth, z), a plane's (x, y).
     """

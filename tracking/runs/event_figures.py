@@ -158,8 +158,8 @@ def cone_study(path: Path, title: str, chain: Chain, study: Sequence[ScoredEvent
 def _lost_points(
     axis: Any, x: Sequence[float], wanted: Sequence[int], found: Sequence[int], **style: Any
 ) -> list[float]:
-    """Draw 1 - efficiency with its interval; returns the heights. A logarithm shows no zero: then there is an arrow
-    at the interval's upper end.
+    """Draw 1 - efficiency with its interval; returns the heights. A logarithm shows no zero: then there is an
+    arrow at the interval's upper end.
     """
     total = np.asarray(wanted, dtype=float)
     lost = total - np.asarray(found, dtype=float)

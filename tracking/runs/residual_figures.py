@@ -25,8 +25,8 @@ PARAMETER_LABELS = {
 }  # fmt: skip
 RESOLUTION_BINS = {"pt": np.geomspace(0.9, 20, 9), "eta": np.linspace(-2.5, 2.5, 11)}
 FEWEST_RESIDUALS = 30
-"""In a bin of a resolution: bins are merged until they hold as many; the error of a half width is then below a
-fifth of it."""
+"""In a bin of a resolution: bins are merged until they hold as many; the error of a half width is then below
+a fifth of it."""
 
 
 def residuals(

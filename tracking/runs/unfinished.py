@@ -67,8 +67,8 @@ class Parts:
 def dependencies(
     options: RunOptions, events_per_unit: int, beam: BeamSpot = CENTRED, dead: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """What the parts depend on besides the event files: version, options, beam, dead modules and the sha256 of
-    weights.
+    """What the parts depend on besides the event files: version, options, beam, dead modules and the sha256
+    of weights.
     """
     content = {
         "version": version("smartpix"),

@@ -172,8 +172,8 @@ def on_workers(
 
 
 def _imports_first() -> Any:
-    """What has workers, those that come later too, import smartpix before they get work of ``tracking``: a folder
-    of that name may be first on their path.
+    """What has workers, those that come later too, import smartpix before they get work of ``tracking``: a
+    folder of that name may be first on their path.
     """
     from distributed import WorkerPlugin
 
@@ -195,8 +195,8 @@ def _threads(client: Client) -> int:
 
 
 def packed_chain(chain: Chain) -> bytes:
-    """All that a chain is made from, to be set up on a worker: the header of the files with its dead modules and its
-    calibration, the options, and the checksums of the weights.
+    """All that a chain is made from, to be set up on a worker: the header of the files with its dead modules
+    and its calibration, the options, and the checksums of the weights.
     """
     header = chain.header
     paths: dict[str, Any] = {}

@@ -45,9 +45,9 @@ def event_content(chain: Chain, result: EventResult, record: ak.Record, has_trut
 
     Returns:
         By section (``layers``, ``modules``, ``hits``, ``pixels``, ``cones``, ``edges``, ``window``,
-        ``tracks``, ``vertices``, with truth ``truth`` and ``missed``) columns of equal length; and the numbers
-        ``counts``, ``field``, ``distance`` (of a beam of particles, mm), ``slices``, ``quantile``, ``gate``,
-        ``min_score``, ``graph``.
+        ``tracks``, ``vertices``, with truth ``truth`` and ``missed``) columns of equal length; and the
+        numbers ``counts``, ``field``, ``distance`` (of a beam of particles, mm), ``slices``, ``quantile``,
+        ``gate``, ``min_score``, ``graph``.
     """
     header, options = chain.header, chain.options
     detector, hits, edges, tracks = header.detector, result.hits, result.edges, result.tracks
@@ -234,8 +234,8 @@ def _truth(clusters: ak.Array, hits: Hits) -> Columns:
 def _missed(
     truth: metrics.EventTruth, score: metrics.TrackScore, particle_of_hit: npt.NDArray[np.int64], hits: Hits
 ) -> Columns:
-    """Findable particles without a track: id, pT (GeV), and their hits from the beam outwards, ``hits`` of which
-    those of particle k begin at ``start[k]``.
+    """Findable particles without a track: id, pT (GeV), and their hits from the beam outwards, ``hits`` of
+    which those of particle k begin at ``start[k]``.
     """
     lost = np.flatnonzero(truth.findable & ~score.found)
     order = np.argsort(np.sum(hits.position**2, axis=1), kind="stable")

@@ -14,7 +14,9 @@ __all__ = ["draw_detector"]
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
 SLICE = 0.5
-"""Share of the largest |z| of a barrel's modules up to which they are drawn in x and y, where there are any."""
+"""Share of the largest |z| of a barrel's modules up to which they are drawn in x and y, where there are
+any.
+"""
 
 
 def draw_detector(detector: Detector, path: Path, title: str = "") -> None:

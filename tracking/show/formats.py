@@ -1,4 +1,6 @@
-"""In which formats figures are written, and how files are named in them; light, since options and flags need it."""
+"""In which formats figures are written, and how files are named in them; light, since options and flags need
+it.
+"""
 
 from __future__ import annotations
 

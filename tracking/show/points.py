@@ -1,4 +1,6 @@
-"""Rates, histograms and bins as figures draw them: with their errors, what is beyond the axis, and enough in each bin."""
+"""Rates, histograms and bins as figures draw them: with their errors, what is beyond the axis, and enough in
+each bin.
+"""
 
 from __future__ import annotations
 

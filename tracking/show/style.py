@@ -1,7 +1,8 @@
-"""What all figures share: colours, labels, the frame of a figure, logarithmic axes, and how a figure is written.
+"""What all figures share: colours, labels, the frame of a figure, logarithmic axes, and how a figure is
+written.
 
-The colours are Okabe and Ito's, which all kinds of colour vision tell apart. Every axis has its unit. The font is
-matplotlib's own, so that a figure looks the same on every machine.
+The colours are Okabe and Ito's, which all kinds of colour vision tell apart. Every axis has its unit. The
+font is matplotlib's own, so that a figure looks the same on every machine.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ def about(sample: str, n_events: int | None = None, *more: str, simulated: bool 
 def data_path_of(path: Path) -> Path:
     """Where the data of a figure lie: beside it, as a table.
 
-    Not by the figure's own name: ``detector barrel3 -o barrel3.csv --draw barrel3.png`` writes another table there.
+    Not by the figure's own name: ``detector barrel3 -o barrel3.csv --draw barrel3.png`` writes another table
+    there.
     """
     return path.with_name(f"{path.stem}-data.csv")
 
@@ -102,9 +104,9 @@ def figure(
 ) -> Iterator[tuple[Any, Any]]:
     """Figure and axes (options as of ``plt.subplots``) in the common style, written whole at the end.
 
-    The suffix of the path says what is written, one of :data:`FORMATS`. What is drawn lies beside it as a table
-    (:func:`tracking.show.figure_data.figure_data`). Without pyplot, so that a notebook keeps its own backend
-    and figures.
+    The suffix of the path says what is written, one of :data:`FORMATS`. What is drawn lies beside it as a
+    table (:func:`tracking.show.figure_data.figure_data`). Without pyplot, so that a notebook keeps its own
+    backend and figures.
 
     Args:
         title: what the figure is of, as of :func:`about`; above it.

@@ -23,3 +23,13 @@ def test_residuals_are_the_estimate_less_the_truth_as_in_a_run(pulls, tmp_path):
         scale = 1.0 if pulls else {1: 1.0, 2: 1.0}.get(panel, 1e-3)
         assert np.sum(x * y * (high - low)) == pytest.approx(-0.5 * scale, abs=0.15 * scale)
         assert 0.9 < np.sum(y * (high - low)) <= 1
+
+
+def test_one_estimator_alone_is_drawn(tmp_path):
+    values = np.random.default_rng(2).normal(0, 1.0, (500, 4))
+    plot_pulls(
+        tmp_path / "f.png", {"arrays": {("endcap", "shape"): (1e-3 * values, values)}}, True, "toy.root"
+    )
+    lines = (tmp_path / "f-data.csv").read_text().splitlines()
+    assert lines[0] == "# simulation: toy.root, 500 clusters of one particle"
+    assert not any("network" in line for line in lines)

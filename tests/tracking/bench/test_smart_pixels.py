@@ -82,8 +82,10 @@ def test_figures_are_drawn(result, tmp_path):
 def test_results_of_the_steps_become_numbers(tmp_path, monkeypatch):
     """All steps are done, and what they found comes out by lever and setting."""
     options = SmartPixelsOptions()
-    done = {}
-    for k, of_setting in enumerate(smart_pixels_steps(tmp_path, options).values()):
+    plan = smart_pixels_steps(tmp_path, options)
+    for k, (name, of_setting) in enumerate(plan.items()):
+        about = plan[BASE]["events"].command if name.startswith("link") else ""
+        done = {}
         for kind, step in of_setting.items():
             result = {
                 "pulls": {"barrel": {"mdn": {"half_width_68": {"y_um": k}}}},
@@ -93,19 +95,20 @@ def test_results_of_the_steps_become_numbers(tmp_path, monkeypatch):
                     **dict.fromkeys(("resolution_d0_um", "resolution_z0_um", "resolution_qop_rel"), 1.0),
                 },
             }.get(kind, {})  # fmt: skip
-            done[step.name] = {"command": step.command, "about": "", "result": result}
+            done[step.name] = {"command": step.command, "about": about, "result": result}
             for path in step.outputs:
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("", encoding="utf-8")
-    (tmp_path / DONE).write_text(json.dumps(done), encoding="utf-8")
-    monkeypatch.setattr("tracking.bench.smart_pixels._pixel_bits", lambda path: float(len(path.name)))
+        own = of_setting["tracks"].outputs[0].parents[1]
+        (own / DONE).write_text(json.dumps(done), encoding="utf-8")
+    monkeypatch.setattr("tracking.bench.smart_pixels._pixel_bits", lambda path: 150.0)
     found = smart_pixels_study(tmp_path, options, lambda line: None)
     base = found["link"]["pixels"]
     assert base["half_width_68"] == {"y_um": 0}
     # 198 of 200: the exact 68 % interval of SciPy's binomial test.
     assert base["track_efficiency_interval"] == pytest.approx([0.9770, 0.9964], abs=2e-4)
+    assert base["bits_per_cluster"] == 150
     assert found["levers"]["slices"]["2, 19"] is base
     assert found["levers"]["slices"]["19"]["reduction"] == 4.0
     assert found["link"]["6 bits a number"]["bits_per_cluster"] == 84
     assert "bits_per_cluster" not in found["link"]["positions alone"]
-    assert BASE in {path.stem for path in tmp_path.glob("*.root")}

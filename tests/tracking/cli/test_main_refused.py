@@ -90,7 +90,7 @@ def test_empty_names_are_not_the_current_folder(arguments, capsys):
 
 def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
     toml = tmp_path / "my.toml"
-    refused(run(files["first"], "--set", "cone.quantil=0.9"), "quantil", "Did you mean 'quantile'?")
+    refused(run(files["first"], "--set", "cone.quantil=0.9"), "quantil", "Did you mean 'cone.quantile'?")
     refused(run(files["first"], "--set", "cone.quantile=2"), "quantile", "between 0 and 1")
     refused(run(files["first"], "--set", "cone"), "section.key=value")
     refused(

@@ -22,7 +22,9 @@ def steps_of(name, folder, options):
 
 
 @pytest.mark.parametrize("name", ["telescope", "barrel3", "muon-collider"])
-@pytest.mark.parametrize("options", [QUICK, NETWORK, GuideOptions(particles="collisions", graph_epochs=0)])
+@pytest.mark.parametrize(
+    "options", [QUICK, NETWORK, GuideOptions(particles="collisions", graph_epochs=0, field=(2.0,))]
+)
 def test_each_command_is_one_of_the_command_line(name, options, tmp_path):
     for step in steps_of(name, tmp_path, options).values():
         words = shlex.split(step.command)
@@ -77,3 +79,13 @@ def test_a_table_says_no_material_and_two_layers_make_no_tracks(tmp_path):
     two = Detector({name: column[inner] for name, column in detector.columns.items()})
     with pytest.raises(InputError, match="has 2 layers"):
         decided(two, NETWORK)
+
+
+def test_the_field_that_is_asked_for_is_that_of_all_samples(tmp_path):
+    steps = steps_of("barrel3", tmp_path, replace(NETWORK, field=(2.0,)))
+    for name in ("shape", "mdn", "crossings", "events-train", "events-test"):
+        words = steps[name].words
+        assert words[words.index("--field") + 1] == "2"
+    assert not any("--field" in step.words for step in steps_of("barrel3", tmp_path, NETWORK).values())
+    with pytest.raises(InputError, match="one value in T"):
+        GuideOptions(field=(1.0, 2.0))

@@ -1,5 +1,5 @@
-"""GarNet as on an FPGA (Y. Iiyama et al., arXiv 2008.03601): does a sector of the detector hold a stiff track? In
-floating point, with ternary weights, and in whole numbers.
+"""GarNet as on an FPGA (Y. Iiyama et al., arXiv 2008.03601): does a sector of the detector hold a stiff
+track? In floating point, with ternary weights, and in whole numbers.
 """
 
 from typing import TYPE_CHECKING

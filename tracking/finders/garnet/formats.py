@@ -31,6 +31,8 @@ FINE = 30
 
 
 def weight_table() -> npt.NDArray[np.int64]:
-    """exp(-d^2) in the format WEIGHT (high - low + 1,), for each distance from DISTANCE.low to DISTANCE.high."""
+    """exp(-d^2) in the format WEIGHT (high - low + 1,), for each distance from DISTANCE.low to
+    DISTANCE.high.
+    """
     d = np.arange(DISTANCE.low, DISTANCE.high + 1) * 2.0**-DISTANCE.fraction
     return WEIGHT.cut(np.floor(np.exp(-(d**2)) * 2.0**FINE).astype(np.int64), FINE)

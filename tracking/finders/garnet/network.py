@@ -1,8 +1,9 @@
 """GarNet in torch, in floating point or rounded as on the chip (Y. Iiyama et al., arXiv 2008.03601).
 
-A vertex v has a distance d to each of S aggregators and P features f, both linear in what it knows. An aggregator
-keeps the mean over all vertices of exp(-d^2) f; a vertex gets these back, each times its exp(-d^2), and takes F
-linear combinations. Behind the last layer the mean over the vertices goes through dense layers.
+A vertex v has a distance d to each of S aggregators and P features f, both linear in what it knows. An
+aggregator keeps the mean over all vertices of exp(-d^2) f; a vertex gets these back, each times its
+exp(-d^2), and takes F linear combinations. Behind the last layer the mean over the vertices goes through
+dense layers.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class GarNetLayer(nn.Module):
     """One layer.
 
     Attributes:
-        distance: weights of the distances; tell: of the features, ternary; back: of what comes back, ternary, (F, S P)
-            with the P of one aggregator side by side.
+        distance: weights of the distances; tell: of the features, ternary; back: of what comes back, ternary,
+            (F, S P) with the P of one aggregator side by side.
 
     Shapes:
         x: (B, V, I), mask: (B, V) 1 for vertices that are there and else 0 -> (B, V, F).

@@ -1,6 +1,7 @@
 """Events cut into sectors: the hits that a GarNet sees, and whether a stiff track is among them.
 
-A hit's sector follows from the cone that its own cluster gives: its azimuth, and the pseudorapidity of its direction.
+A hit's sector follows from the cone that its own cluster gives: its azimuth, and the pseudorapidity of its
+direction.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class Sectors:
     """Sectors of one or more events.
 
     Attributes:
-        codes: (n, V, 4) of the hits, in the format INPUT: radius, azimuth and pseudorapidity about the middle of the
-            sector in half widths, curvature; 0 where there is none.
+        codes: (n, V, 4) of the hits, in the format INPUT: radius, azimuth and pseudorapidity about the middle
+            of the sector in half widths, curvature; 0 where there is none.
         mask: (n, V) whether there is a hit; label: (n,) whether a stiff track is in the sector.
         hits: (n,) of the sector, more than V where some were left out.
     """
@@ -101,7 +102,9 @@ def cut_event(
 def _labels(
     hits: Hits, truth: EventTruth, sector: npt.NDArray[np.int64], n: int, options: SectorOptions
 ) -> npt.NDArray[np.bool_]:
-    """Of each sector whether a particle above ``min_pt`` has hits on enough layers there, left-out ones too."""
+    """Of each sector whether a particle above ``min_pt`` has hits on enough layers there, left-out ones
+    too.
+    """
     stiff = (truth.main >= 0) & (sector >= 0)
     stiff[stiff] = truth.pt[truth.main[stiff]] > options.min_pt
     # Each layer of a particle in a sector once.

@@ -1,4 +1,6 @@
-"""Training of GarNet on sectors of event files: in floating point, then rounded as on the chip; and its weights."""
+"""Training of GarNet on sectors of event files: in floating point, then rounded as on the chip; and its
+weights.
+"""
 
 from __future__ import annotations
 
@@ -81,10 +83,11 @@ def train_garnet(
 
     Returns:
         On sectors of events used for nothing else: ``auc_float``, in floating point before any rounding;
-        ``auc_fixed``, in whole numbers with ternary weights; ``mismatches``, answers of the rounded network in torch
-        that are not those of the whole numbers; ``share_stiff`` of sectors with a stiff track, ``hits`` of a sector
-        and ``truncated``, the share with more than the vertices. ``parameters``, ``parameters_garnet`` of GarNet's
-        layers alone; ``zero_weights``, the share of ternary weights that are 0; ``n_train``, ``n_test`` sectors.
+        ``auc_fixed``, in whole numbers with ternary weights; ``mismatches``, answers of the rounded network
+        in torch that are not those of the whole numbers; ``share_stiff`` of sectors with a stiff track,
+        ``hits`` of a sector and ``truncated``, the share with more than the vertices. ``parameters``,
+        ``parameters_garnet`` of GarNet's layers alone; ``zero_weights``, the share of ternary weights that
+        are 0; ``n_train``, ``n_test`` sectors.
 
     Raises:
         InputError: unusable files, too few sectors, or a checkpoint of other options.
@@ -206,7 +209,9 @@ def _epoch(
 
 
 def _reflected(codes: npt.NDArray[np.int16], random: np.random.Generator) -> npt.NDArray[np.int16]:
-    """Half of the sectors with azimuth and curvature of the opposite sign, and half, others, with pseudorapidity."""
+    """Half of the sectors with azimuth and curvature of the opposite sign, and half, others, with
+    pseudorapidity.
+    """
     signs = np.ones((len(codes), 1, codes.shape[2]), dtype=np.int16)
     signs[:, 0, 1] = signs[:, 0, 3] = random.choice([-1, 1], len(codes))
     signs[:, 0, 2] = random.choice([-1, 1], len(codes))

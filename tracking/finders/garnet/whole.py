@@ -1,6 +1,6 @@
-"""GarNet in whole numbers: what the chip computes, bit for bit. Every sum is exact; what is cut off afterwards is in
-the formats of :mod:`tracking.finders.garnet.formats`. Sums of whole numbers commute, so that the order of the vertices
-and empty ones among them change nothing.
+"""GarNet in whole numbers: what the chip computes, bit for bit. Every sum is exact; what is cut off
+afterwards is in the formats of :mod:`tracking.finders.garnet.formats`. Sums of whole numbers commute, so that
+the order of the vertices and empty ones among them change nothing.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def _weights(kernel: Kernel, given: int) -> WholeWeights:
 
 
 def evaluate(network: WholeGarNet, codes: npt.NDArray[Any], mask: npt.NDArray[Any]) -> Ints:
-    """Answers (B,) in the format ANSWER, of codes (B, V, 4) in the format INPUT and the mask (B, V) of vertices that
-    are there.
+    """Answers (B,) in the format ANSWER, of codes (B, V, 4) in the format INPUT and the mask (B, V) of
+    vertices that are there.
 
     Raises:
         InputError: codes of another shape, or more vertices than the network has.

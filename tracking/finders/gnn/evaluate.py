@@ -34,7 +34,9 @@ def calibrate(network: EdgeNetwork, graphs: Sequence[Data]) -> None:
 
 
 def platt(logits: Tensor, label: Tensor) -> tuple[float, float]:
-    """The factor and the shift that make logits (E,) those of probabilities; labels (E,) are 0 and 1, both there."""
+    """The factor and the shift that make logits (E,) those of probabilities; labels (E,) are 0 and 1, both
+    there.
+    """
     # The weights say how many threads torch had; those of NumPy's and SciPy's libraries must not matter.
     with threadpool_limits(limits=1):
         # No penalty: two numbers from so many edges need none.
@@ -66,8 +68,8 @@ def edge_metrics(
         kept: (E,) the edges that the calibration is told of.
 
     Returns:
-        ``loss``, the mean cross-entropy; ``auc``, None with edges of one kind; ``calibration_error``, the mean
-        distance of score and share of true edges, in 20 bins of equal content.
+        ``loss``, the mean cross-entropy; ``auc``, None with edges of one kind; ``calibration_error``, the
+        mean distance of score and share of true edges, in 20 bins of equal content.
     """
     exact = scores.astype(np.float64)
     clipped = np.clip(exact, 1e-6, 1 - 1e-6)

@@ -167,7 +167,8 @@ def make_graph(
 
     Returns:
         ``x`` (n, 9) and ``edge_attr`` (K, 16), ``edge_index`` (2, K), ``hits`` (n,) rows of the event's hits,
-        ``azimuth`` (n, 2) their cosine and sine about the beam, and ``y`` (K,) and ``particle`` (n,) if given.
+        ``azimuth`` (n, 2) their cosine and sine about the beam, and ``y`` (K,) and ``particle`` (n,) if
+        given.
     """
     from torch_geometric.data import Data  # takes seconds, and the chain makes no graphs
 

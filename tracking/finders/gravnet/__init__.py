@@ -1,5 +1,5 @@
-"""GravNet: hits exchange messages with their nearest neighbours in a space that is learned (S. R. Qasim et al.,
-arXiv 1902.07987), and edges are scored with what the hits then know.
+"""GravNet: hits exchange messages with their nearest neighbours in a space that is learned (S. R. Qasim et
+al., arXiv 1902.07987), and edges are scored with what the hits then know.
 """
 
 from typing import TYPE_CHECKING

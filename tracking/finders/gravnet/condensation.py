@@ -1,5 +1,5 @@
-"""The loss of object condensation (J. Kieseler, arXiv 2002.03605): hits of a particle attract one another in learned
-coordinates, those of others repel, and one hit of each particle comes to stand for it.
+"""The loss of object condensation (J. Kieseler, arXiv 2002.03605): hits of a particle attract one another in
+learned coordinates, those of others repel, and one hit of each particle comes to stand for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ MAX_BETA = 1 - 1e-4
 
 @dataclass(frozen=True)
 class CondensationLoss:
-    """Parts of the loss: of the potential, of the particles that nobody stands for, and of noise that stands up."""
+    """Parts of the loss: of the potential, of the particles that nobody stands for, and of noise that stands
+    up.
+    """
 
     potential: Tensor
     missing: Tensor
@@ -38,8 +40,8 @@ def charges(beta: Tensor, min_charge: float) -> Tensor:
 def condensation_loss(
     beta: Tensor, place: Tensor, particle: Tensor, group: Tensor, options: CondensationOptions
 ) -> CondensationLoss:
-    """Equations 4 to 9, but that hits of different groups do not feel one another: no edges lead from one to the
-    other, so that they cannot get on one track. A particle in several groups counts as several.
+    """Equations 4 to 9, but that hits of different groups do not feel one another: no edges lead from one to
+    the other, so that they cannot get on one track. A particle in several groups counts as several.
 
     Args:
         beta: (N,) between 0 and 1; place: (N, C) coordinates.

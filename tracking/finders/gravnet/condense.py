@@ -31,8 +31,8 @@ def condense(
 ) -> Ints:
     """(N,) of each hit the one that gathers it, -1: none does (arXiv 2002.03605, section 4).
 
-    In the order of falling beta, each hit that nobody gathered yet gathers itself and all such hits of its group
-    within the radius, until beta falls below ``min_beta``. Of equal betas the first hit comes first.
+    In the order of falling beta, each hit that nobody gathered yet gathers itself and all such hits of its
+    group within the radius, until beta falls below ``min_beta``. Of equal betas the first hit comes first.
 
     Args:
         beta: (N,) between 0 and 1; place: (N, C); group: (N,) whole numbers.
@@ -73,8 +73,9 @@ def gathered_scores(
     target: npt.NDArray[Any],
     radius: float,
 ) -> npt.NDArray[np.float32]:
-    """Scores (E,) of edges: 0 where the two hits were not gathered by the same one, else from 1, at its place, down to
-    one half where both are at the radius. So the near one is taken where two hits of a layer are gathered.
+    """Scores (E,) of edges: 0 where the two hits were not gathered by the same one, else from 1, at its
+    place, down to one half where both are at the radius. So the near one is taken where two hits of a layer
+    are gathered.
     """
     away = np.square(place - place[point]).sum(1)
     scores = 1 - (away[source] + away[target]) / (4 * max(radius**2, 1e-30))

@@ -22,7 +22,9 @@ def squared_distance(space: Tensor, receiver: Tensor, sender: Tensor) -> Tensor:
 
 
 def nearest(space: Tensor, receiver: Tensor, sender: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The pairs of each receiver's k nearest senders, all of one that has no more; of equally near ones the first."""
+    """The pairs of each receiver's k nearest senders, all of one that has no more; of equally near ones the
+    first.
+    """
     count = torch.bincount(receiver, minlength=len(space))
     if len(receiver) == 0 or int(count.max()) <= k:
         return receiver, sender

@@ -1,5 +1,5 @@
-"""The network: GravNet blocks over the hits, then a score for each edge from what its two hits know, or coordinates in
-which the hits of a particle gather.
+"""The network: GravNet blocks over the hits, then a score for each edge from what its two hits know, or
+coordinates in which the hits of a particle gather.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class GravNetNetwork(EdgeNetwork):
     """GravNet blocks one after the other; an edge is scored from its features and from all blocks' outputs
     for its two hits, as the authors' model joins the outputs of all blocks.
 
-    With the output ``condensation`` a hit's beta and coordinates follow from all blocks' outputs and from what the hit
-    itself is, and no edge's features are read.
+    With the output ``condensation`` a hit's beta and coordinates follow from all blocks' outputs and from
+    what the hit itself is, and no edge's features are read.
 
     Attributes:
         condensation: how hits gather; of the output ``condensation``.
@@ -194,7 +194,8 @@ def score_graph(network: GravNetNetwork, graph: Data) -> npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class GravNetScorer:
-    """The network in the place of the interaction network in :class:`tracking.finders.gnn.finder.GraphFinder`.
+    """The network in the place of the interaction network in
+    :class:`tracking.finders.gnn.finder.GraphFinder`.
 
     Attributes:
         network: in floating point, run by torch.

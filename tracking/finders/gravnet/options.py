@@ -18,7 +18,9 @@ __all__ = [
 NEIGHBOURS = ("edges", "free")
 """Where a hit's neighbours are looked for: at the other ends of its edges, or among all hits of the graph."""
 OUTPUTS = ("edges", "condensation")
-"""What the network says: a score for each edge, or of each hit how much it stands for its particle, and where."""
+"""What the network says: a score for each edge, or of each hit how much it stands for its particle, and
+where.
+"""
 MOST_COORDINATES = 32
 MOST_BLOCKS = 20
 LARGEST_BLOCK = 1000
@@ -60,7 +62,8 @@ class GravNetOptions:
 
 @dataclass(frozen=True)
 class CondensationOptions:
-    """Object condensation: the charge of its loss, and how hits gather. Letters are those of arXiv 2002.03605.
+    """Object condensation: the charge of its loss, and how hits gather. Letters are those of arXiv
+    2002.03605.
 
     Attributes:
         min_charge: q_min, the charge of a hit with beta 0.

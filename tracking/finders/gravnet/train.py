@@ -43,9 +43,9 @@ def train_gravnet(
     Returns:
         ``loss``, ``auc`` and ``calibration_error`` (:func:`tracking.finders.gnn.evaluate.edge_metrics`) on
         events used for nothing else; with the output ``condensation`` ``loss``, its ``loss_potential``,
-        ``loss_missing`` and ``loss_noise``, and ``rand_index``, the adjusted index of Rand of the gatherings against
-        the particles, of hits that have one; ``parameters``, ``n_train``, ``n_validation``, ``n_test`` (edges),
-        ``epochs`` made.
+        ``loss_missing`` and ``loss_noise``, and ``rand_index``, the adjusted index of Rand of the gatherings
+        against the particles, of hits that have one; ``parameters``, ``n_train``, ``n_validation``,
+        ``n_test`` (edges), ``epochs`` made.
 
     Raises:
         InputError: unusable files, or a checkpoint of other options.
@@ -168,8 +168,8 @@ def _seen(network: GravNetNetwork, graph: Data) -> Data:
 def pieces(graph: Data, n: int) -> list[Data]:
     """A graph in at most ``n`` pieces of whole connected components, of about equal numbers of edges.
 
-    Hits and edges must be in the order of the components, as :func:`tracking.finders.gnn.graph.make_features` gives
-    them.
+    Hits and edges must be in the order of the components, as :func:`tracking.finders.gnn.graph.make_features`
+    gives them.
     """
     if not graph.num_edges:
         return []

@@ -88,7 +88,9 @@ class TriggerFinder:
         return replace(tracks, ms=clock.ms)
 
     def score(self, hits: Hits, clock: StageClock | None = None) -> ScoredEdges:
-        """Edges of one event with the scores of its sectors; the clock gets ``cone``, ``sector`` and ``score``."""
+        """Edges of one event with the scores of its sectors; the clock gets ``cone``, ``sector`` and
+        ``score``.
+        """
         clock = clock or StageClock()
         edges, features = event_edges(self.search, hits)
         clock.lap("cone")

@@ -38,7 +38,9 @@ MORE_EDGE = {
     "kinks": (EDGE_FEATURES[0], *KINKS),
     "all": ESTIMATE_EDGE + KINKS,
 }
-"""What comes after the paper's, by :attr:`TriggerGraphOptions.features`; defined in :mod:`tracking.finders.gnn.graph`."""
+"""What comes after the paper's, by :attr:`TriggerGraphOptions.features`; defined in
+:mod:`tracking.finders.gnn.graph`.
+"""
 LARGEST = 8.0
 """Features are cut off here, to either side, so that whole numbers hold them."""
 
@@ -145,8 +147,8 @@ def geometric_graph(hits: Hits, edges: Edges) -> EventGraph:
 def geometric_edges(
     hits: Hits, pairs: LayerPairs, options: TriggerGraphOptions, chosen: npt.NDArray[np.int64] | None = None
 ) -> Edges:
-    """The paper's edges: pairs of hits on layers that follow one another, of abs(dphi / dr) up to ``phi_slope``
-    and with abs(z0) of the straight line in r and z up to ``max_z0``.
+    """The paper's edges: pairs of hits on layers that follow one another, of abs(dphi / dr) up to
+    ``phi_slope`` and with abs(z0) of the straight line in r and z up to ``max_z0``.
 
     Args:
         chosen: rows of the hits that there are; None: all.

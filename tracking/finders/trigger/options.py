@@ -1,5 +1,5 @@
-"""Options of the trigger's network: its graphs, the sectors these are cut into, and its training. Importing them
-needs no torch.
+"""Options of the trigger's network: its graphs, the sectors these are cut into, and its training. Importing
+them needs no torch.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class SectorOptions:
     """How a graph is cut into sectors that overlap, each of so many nodes and edges at most.
 
     Attributes:
-        by: what an edge's sector is decided by: its own ``helix`` with the beam line (azimuth at ``radius`` and
-            pseudorapidity), or the ``position`` of its two hits, which must both be inside.
+        by: what an edge's sector is decided by: its own ``helix`` with the beam line (azimuth at ``radius``
+            and pseudorapidity), or the ``position`` of its two hits, which must both be inside.
         n_phi: sectors around the beam.
         n_eta: sectors along pseudorapidity.
         max_eta: pseudorapidity at which the sectors end, to either side.
@@ -76,15 +76,18 @@ class TriggerGraphOptions:
     """Which edges there are, and what the network is told of them.
 
     Attributes:
-        graph: edges that the ``cone`` allows and another edge continues, or the ``geometric`` ones of the paper.
-        features: ``paper``: places of hits alone. ``estimates``: also the directions that clusters give, and how
-            well the edge fits these. ``kinks``: beside the paper's the chi2 of that fit, and how well the best
+        graph: edges that the ``cone`` allows and another edge continues, or the ``geometric`` ones of the
+            paper.
+        features: ``paper``: places of hits alone. ``estimates``: also the directions that clusters give, and
+            how well the edge fits these. ``kinks``: beside the paper's the chi2 of that fit, and how well the
+                best
             edges before and after an edge continue it. ``all`` of these.
         cone: cones of the edges.
         phi_slope: largest abs(dphi / dr) of a geometric edge in rad / mm.
-        max_z0: largest abs(z0) of a geometric edge in mm. The paper's code has 15 m, which cuts hardly anything.
-        truth_pt: pT in GeV below which the hits of particles are left out before geometric edges are made, and
-            those of no particle, as in the paper's samples; 0: all hits stay.
+        max_z0: largest abs(z0) of a geometric edge in mm. The paper's code has 15 m, which cuts hardly
+            anything.
+        truth_pt: pT in GeV below which the hits of particles are left out before geometric edges are made,
+            and those of no particle, as in the paper's samples; 0: all hits stay.
     """
 
     graph: str = one_of("cone", GRAPHS)
@@ -130,7 +133,8 @@ class TrainTriggerOptions:
         seed: seed of the initial weights and the order.
         validation_share: share of every file's events, the last ones, that the report is made on.
         bits: of the numbers on the chip, weights and activations; 0: floating point.
-        start: weights in floating point, by name or path, that the quantised training starts from; empty: none.
+        start: weights in floating point, by name or path, that the quantised training starts from; empty:
+            none.
         graph: edges and features.
         sectors: sectors.
     """

@@ -49,7 +49,8 @@ class Trained:
 
     Attributes:
         network: in floating point, or in whole numbers.
-        calibration: factor and shift that make the logits those of probabilities; after the logic, on the host.
+        calibration: factor and shift that make the logits those of probabilities; after the logic, on the
+            host.
         graph, sectors: options of the training.
         seeds: of the simulated events that it was trained on.
         metrics: of its training.
@@ -85,7 +86,8 @@ def load_trained(name: str) -> Trained:
     """Shipped weights by name, or others by path.
 
     Raises:
-        InputError: missing or damaged files, weights of another architecture, or options in them that cannot be.
+        InputError: missing or damaged files, weights of another architecture, or options in them that cannot
+            be.
     """
     arrays, description = load_weights(name, ARCHITECTURE, whole_numbers.ARCHITECTURE)
     check_json(description, DESCRIPTION, Path(name).with_suffix(".json"), REPAIR)

@@ -17,8 +17,8 @@ def members(order: Any, cells: Any, others: Any, n_phi: int, n_eta: int) -> Any:
 
     Args:
         order: (E,) numbers of the edges, those to keep first first.
-        cells: (E, 4) of one end: first and last cell in azimuth, unwrapped and at most n_phi, and first and last
-            in pseudorapidity; others: of the other end. An edge is in the cells that both have.
+        cells: (E, 4) of one end: first and last cell in azimuth, unwrapped and at most n_phi, and first and
+            last in pseudorapidity; others: of the other end. An edge is in the cells that both have.
 
     Returns:
         Where each sector starts (n_phi n_eta + 1,), and its edges. The sector of cells (i, j) is i n_eta + j.

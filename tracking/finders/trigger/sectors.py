@@ -1,8 +1,10 @@
 """An event's graph in sectors of azimuth and pseudorapidity that overlap, each small enough for the chip.
 
-The paper cuts by the places of hits. A soft track bends through several such sectors, so that they must overlap
-widely or lose its edges. An edge knows more: with the beam line it makes a helix of its own. All edges of a
-particle agree in its azimuth and pseudorapidity within their errors, so that thin overlaps hold whole particles.
+The paper cuts by the places of hits. A soft track bends through several such sectors, so that they must
+overlap widely or lose its edges. An edge knows more: with the beam line it makes a helix of its own. All
+    edges of a
+particle agree in its azimuth and pseudorapidity within their errors, so that thin overlaps hold whole
+particles.
 """
 
 from __future__ import annotations

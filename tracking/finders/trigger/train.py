@@ -57,18 +57,19 @@ def train_trigger(
     options: TrainTriggerOptions,
     report: Callable[[str], None] = log.info,
 ) -> dict[str, Any]:
-    """Train on event files and save the weights: in floating point, or with ``options.bits`` in whole numbers.
+    """Train on event files and save the weights: in floating point, or with ``options.bits`` in whole
+    numbers.
 
     A checkpoint ``OUTPUT.checkpoint`` is written after every epoch and taken up again if it was made with the
     same options and number of torch's threads.
 
     Returns:
-        ``loss`` and ``auc`` of the edges of sectors that were used for nothing else, an edge counting as often
-        as it is in a sector; ``parameters``, ``n_train``, ``n_test`` (sectors), ``epochs``.
+        ``loss`` and ``auc`` of the edges of sectors that were used for nothing else, an edge counting as
+        often as it is in a sector; ``parameters``, ``n_train``, ``n_test`` (sectors), ``epochs``.
 
     Raises:
-        InputError: unusable files, weights to start from that are of another network, or a checkpoint of other
-            options.
+        InputError: unusable files, weights to start from that are of another network, or a checkpoint of
+            other options.
     """
     check_output(output)
     files = as_paths(files)
@@ -181,7 +182,9 @@ def fit_network(
 
 
 def _edge_loss(logits: Tensor, batch: SectorTensors, share: float) -> Tensor:
-    """Mean over the edges that are there; ``share`` of them are true, and both kinds weigh the same in all."""
+    """Mean over the edges that are there; ``share`` of them are true, and both kinds weigh the same in
+    all.
+    """
     label, weight = batch.label[batch.valid], None
     if 0 < share < 1:
         weight = torch.where(label > 0, 0.5 / share, 0.5 / (1 - share))

@@ -50,9 +50,10 @@ def optimal_inputs(
 ) -> list[OptimalInputs]:
     """Gradient ascent on the input for each filter of each convolution but the last, which gives the logits.
 
-    The response of a filter is its value in the middle of its map, before the rectifier: the image shows what the
-    filter wants to see about this place. Values of the image stay from 0 to 1, as hits do. What is kept is the best
-    image on the way.
+    The response of a filter is its value in the middle of its map, before the rectifier: the image shows what
+        the
+    filter wants to see about this place. Values of the image stay from 0 to 1, as hits do. What is kept is
+    the best image on the way.
 
     Args:
         network: one of those with convolutions, see :func:`has_filters`.
@@ -124,7 +125,9 @@ def _ascent(trunk: nn.Sequential, number: int, noise: Tensor, steps: int, n_filt
 
 
 def _field(trunk: nn.Sequential, axis: int, place: int, side: int) -> tuple[int, int]:
-    """First and last place of one direction of an image, with so many pixels, that a place of the last map sees."""
+    """First and last place of one direction of an image, with so many pixels, that a place of the last map
+    sees.
+    """
     low = high = place
     for layer in reversed(trunk):
         match layer:

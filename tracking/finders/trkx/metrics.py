@@ -154,10 +154,11 @@ def measured_lines(answers: ToldLines) -> dict[str, Any]:
     """What captions are worth.
 
     Returns:
-        ``loss``, the mean squared error, and ``loss_error``, its standard error over images. With covariances also
-        ``likelihood_loss``; ``coverage_68``, ``coverage_95``: shares of the lines that their ellipses hold, and
-        their binomial ``_error``; ``pull_means`` and ``pull_widths`` of intercept and slope; ``distance``: mean
-        square of the Mahalanobis distance, which should be 2. What no line tells is None; a width needs two
+        ``loss``, the mean squared error, and ``loss_error``, its standard error over images. With covariances
+        also ``likelihood_loss``; ``coverage_68``, ``coverage_95``: shares of the lines that their ellipses
+        hold, and their binomial ``_error``; ``pull_means`` and ``pull_widths`` of intercept and slope;
+        ``distance``: mean square of the Mahalanobis distance, which should be 2. What no line tells is None;
+            a width needs two
         lines, and ``loss_error`` two images.
     """
     told, true, mask = answers.told, answers.true, answers.there

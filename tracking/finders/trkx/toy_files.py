@@ -1,8 +1,8 @@
 """Toy events in files: arrays in ``.npz``, or a table with a row for each event in ``.parquet``.
 
-Both say how they were made, as JSON under the name ``smartpix``, with a checksum of all that they hold. An array is named after its field of
-:class:`~tracking.finders.trkx.toys.ToyEvents`. The table has lists instead: of ``images`` and ``all_hits``
-the numbers of the pixels that are on, which count on from plane to plane.
+Both say how they were made, as JSON under the name ``smartpix``, with a checksum of all that they hold. An
+array is named after its field of :class:`~tracking.finders.trkx.toys.ToyEvents`. The table has lists instead:
+of ``images`` and ``all_hits`` the numbers of the pixels that are on, which count on from plane to plane.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ COLUMNS = {
 _DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError, KeyError,
             IndexError, TypeError, AttributeError, OverflowError, NotImplementedError, RuntimeError, MemoryError,
             SyntaxError, tokenize.TokenError)  # fmt: skip
-"""What NumPy raises at damaged archives: it reads the head of an array as Python, before its checksum. A single array
-has no names, and is none of a zip file's members.
+"""What NumPy raises at damaged archives: it reads the head of an array as Python, before its checksum. A
+single array has no names, and is none of a zip file's members.
 """
 
 _CONTENT = rules.fields(
@@ -220,8 +220,8 @@ def _track_numbers(options: ToyOptions) -> tuple[float, float]:
 
 
 def _check_lines(path: Path, options: ToyOptions, arrays: Arrays) -> None:
-    """Check that lines begin and end within the width, in the order of their intercepts, and that all other rows say
-    that there is none.
+    """Check that lines begin and end within the width, in the order of their intercepts, and that all other
+    rows say that there is none.
     """
     parameters = arrays["parameters"].astype(np.float64)
     there = np.arange(options.max_tracks) < arrays["n_tracks"][:, None]

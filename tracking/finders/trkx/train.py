@@ -39,15 +39,17 @@ def train_trkx(
     made with the same options and number of torch's threads.
 
     Returns:
-        ``model``, ``toy`` (its kind), ``parameters``, ``samples``, ``width``; ``curve``: at each of its points
-        ``samples`` and what :func:`tracking.finders.trkx.metrics.measured` gives on ``n_curve`` toys; of the trained
-        network what it gives on ``n_events`` others; ``changed_toy``, if the toys are not the published ones:
-        what of them differs; for square planes ``multiplicity``, the same on toys with exact numbers of
+        ``model``, ``toy`` (its kind), ``parameters``, ``samples``, ``width``; ``curve``: at each of its
+        points ``samples`` and what :func:`tracking.finders.trkx.metrics.measured` gives on ``n_curve`` toys;
+        of the trained network what it gives on ``n_events`` others; ``changed_toy``, if the toys are not the
+        published ones: what of them differs; for square planes ``multiplicity``, the same on toys with exact
+            numbers of
         background tracks; ``seconds`` that the training took, its curve included.
 
     Raises:
-        InputError: the output cannot be written or is what the training starts from, unusable weights to start from, ones of other toys or of this
-            seed, a checkpoint of other options or start, or a training that diverges.
+        InputError: the output cannot be written or is what the training starts from, unusable weights to
+            start from, ones of other toys or of this seed, a checkpoint of other options or start, or a
+            training that diverges.
     """
     check_output(output)
     if options.start:
@@ -92,8 +94,8 @@ def loss_of(network: nn.Module, toys: ToyEvents) -> Tensor:
 
 
 def _started(options: TrainTrkxOptions) -> tuple[nn.Module, dict[str, Any]]:
-    """The network before its training, from random weights or with a trained caption inside; and what that was:
-    ``started_from`` with the ``sha256`` of its weights, its ``seed`` and its ``toy``.
+    """The network before its training, from random weights or with a trained caption inside; and what that
+    was: ``started_from`` with the ``sha256`` of its weights, its ``seed`` and its ``toy``.
     """
     network = make_network(options.model, options.toy, options.width)
     if isinstance(network, CovarianceNetwork):
@@ -129,8 +131,8 @@ def _start(options: TrainTrkxOptions, toy: ToyOptions) -> dict[str, Any]:
     """What a covariance starts from.
 
     Raises:
-        InputError: a caption that learned from other toys, or from those that the covariance is to learn from: it
-            knows these better than fresh ones, and the covariance would be too small.
+        InputError: a caption that learned from other toys, or from those that the covariance is to learn
+            from: it knows these better than fresh ones, and the covariance would be too small.
     """
     told = describe_weights(options.start)
     if toy != options.toy:

@@ -12,7 +12,9 @@ from tracking.finders.trkx.options import ToyOptions, toy_options
 __all__ = ["LARGEST_TRAINING_SEED", "TEST_SEED", "VALIDATION_SEED", "TrainTrkxOptions", "published_options"]
 
 VALIDATION_SEED, TEST_SEED = 200_000, 400_000
-"""What is added to the seed of a training for the toys of its curve, and for those of the numbers in the end."""
+"""What is added to the seed of a training for the toys of its curve, and for those of the numbers in the
+end.
+"""
 LARGEST_TRAINING_SEED = 199_999
 """So that no two of the three are the same."""
 MOST_SAMPLES = 10**12
@@ -26,24 +28,25 @@ class TrainTrkxOptions:
         model: name of the network: ``lstm-50``, ``lstm-100``, ``lstm-variable``, ``conv-2d``,
             ``conv-autoencoder-2d``, ``lstm``, ``deep-lstm``, ``bidirectional``, ``next-layer``, ``conv``,
             ``autoencoder``, ``caption``, ``caption-covariance``.
-        width: factor that the numbers of its units and filters are multiplied with; 1 is the published network.
-        samples: number of toys to learn from, rounded up to whole batches. The published trainings of planes of 50
-            pixels took 1,024,000, ten times 102,400.
+        width: factor that the numbers of its units and filters are multiplied with; 1 is the published
+            network.
+        samples: number of toys to learn from, rounded up to whole batches. The published trainings of planes
+            of 50 pixels took 1,024,000, ten times 102,400.
         batch_size: number of toys of a step. 128 is the published size; for captions it was 256.
         learning_rate: largest learning rate of the optimiser, which is Nadam, and Adam for captions.
         schedule: ``falling``: the rate falls to 1 % along a cosine; ``constant``: it stays, as published.
-        precision: precision of the products of matrices and the convolutions of the training: ``bfloat16``, which is
-            several times as fast on processors that have it, or ``float32``. Weights, sums and all that is
-            measured are of 32 bits in both.
-        evaluations: number of points of the curve of the accuracy over the number of toys; a checkpoint is written at
-            each.
+        precision: precision of the products of matrices and the convolutions of the training: ``bfloat16``,
+            which is several times as fast on processors that have it, or ``float32``. Weights, sums and all
+            that is measured are of 32 bits in both.
+        evaluations: number of points of the curve of the accuracy over the number of toys; a checkpoint is
+            written at each.
         validation: number of toys that each point of the curve is measured on.
-        test: number of toys that the numbers in the end are measured on; for captions the default is 40,960, since
-            shares of ellipses need more of them.
-        seed: seed of the initial weights and the toys. Those of the curve have this seed plus 200,000, those of
-            the end this one plus 400,000. That of a covariance differs from its caption's.
-        start: for ``caption-covariance`` the weights of a ``caption`` of the same toys, by name or path, which
-            stay as they are.
+        test: number of toys that the numbers in the end are measured on; for captions the default is 40,960,
+            since shares of ellipses need more of them.
+        seed: seed of the initial weights and the toys. Those of the curve have this seed plus 200,000, those
+            of the end this one plus 400,000. That of a covariance differs from its caption's.
+        start: for ``caption-covariance`` the weights of a ``caption`` of the same toys, by name or path,
+            which stay as they are.
         toy: options of the toys to learn from.
     """
 

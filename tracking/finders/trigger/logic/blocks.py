@@ -60,7 +60,8 @@ def gather_latency(n_values: int) -> int:
 
 
 def gather(name: str, n_values: int, bits: int, index_bits: int) -> str:
-    """A module: one of ``n_values`` values of so many bits, by an index; a tree of multiplexers with registers.
+    """A module: one of ``n_values`` values of so many bits, by an index; a tree of multiplexers with
+    registers.
 
     The values are read in the cycle in which the index comes. Beyond the values it gives any.
     """

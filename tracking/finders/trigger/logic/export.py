@@ -1,4 +1,6 @@
-"""``smartpix export`` of the trigger's weights: hls4ml projects of the perceptrons, and Verilog of all of it."""
+"""``smartpix export`` of the trigger's weights: hls4ml projects of the perceptrons, and Verilog of all of
+it.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,8 @@ def export_trigger(
     logic: LogicOptions | None,
     report: Callable[[str], object] = log.info,
 ) -> dict[str, Any]:
-    """Write the trigger's network in whole numbers for the tools of programmable logic, each proven bit for bit.
+    """Write the trigger's network in whole numbers for the tools of programmable logic, each proven bit for
+    bit.
 
     Args:
         weights: of the network in whole numbers, by name or path. They say how large a sector is.
@@ -84,7 +87,8 @@ def export_trigger(
         report: told what comes next.
 
     Returns:
-        What is in ``report.json``: ``weights``, ``parameters``, ``perceptrons`` with the report of each project,
+        What is in ``report.json``: ``weights``, ``parameters``, ``perceptrons`` with the report of each
+            project,
         and ``rtl`` with that of :func:`tracking.finders.trigger.logic.write_logic`.
 
     Raises:

@@ -1,5 +1,5 @@
-"""The three perceptrons as pipelines of adders: each is traced once, and stands in the logic as often as it is
-needed.
+"""The three perceptrons as pipelines of adders: each is traced once, and stands in the logic as often as it
+is needed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Test bench of the logic: sectors go in, as close to one another as they may and with pauses, and all logits are
-compared with those of :func:`tracking.finders.trigger.whole.evaluate`.
+"""Test bench of the logic: sectors go in, as close to one another as they may and with pauses, and all logits
+are compared with those of :func:`tracking.finders.trigger.whole.evaluate`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The learned cone: a recurrent network that tells from the hits of a path where the next module is crossed, with a
-covariance; and the finder that follows paths with it.
+"""The learned cone: a recurrent network that tells from the hits of a path where the next module is crossed,
+with a covariance; and the finder that follows paths with it.
 """
 
 from typing import TYPE_CHECKING

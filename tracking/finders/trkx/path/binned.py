@@ -1,8 +1,8 @@
-"""The binned LSTM of HEP.TrkX's talk, on our barrel: from a hit of the first layer it says on each further layer in which
-bin of azimuth and z the track is.
+"""The binned LSTM of HEP.TrkX's talk, on our barrel: from a hit of the first layer it says on each further
+layer in which bin of azimuth and z the track is.
 
-The talk's challenge is flat, and its bins are of azimuth alone. Here they are of both, in windows about where the
-first hit's estimate points, so that one network serves all hits.
+The talk's challenge is flat, and its bins are of azimuth alone. Here they are of both, in windows about where
+the first hit's estimate points, so that one network serves all hits.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class BinnedWindows:
 
     Attributes:
         seed: (S,) rows of the hits; features: (S, N_SEED) of them.
-        owner, layer, bin, hit: (K,) of each hit in a window: row of the seed, number of the layer, bin, row of the hit.
+        owner, layer, bin, hit: (K,) of each hit in a window: row of the seed, number of the layer, bin, row
+            of the hit.
         n_layers: L; n_bins: of a window.
     """
 
@@ -139,8 +140,8 @@ class BinnedNetwork(nn.Module):
 def train_binned(
     events: Sequence[tuple[BinnedWindows, Ints]], options: BinnedOptions, report: Callable[[str], object]
 ) -> BinnedNetwork:
-    """Train on the seeds of events whose particle has as many true bins as a track needs. Layers without one teach
-    nothing.
+    """Train on the seeds of events whose particle has as many true bins as a track needs. Layers without one
+    teach nothing.
 
     Args:
         events: windows, and their :func:`true_bins`.
@@ -191,8 +192,8 @@ def train_binned(
 def binned_tracks(
     network: BinnedNetwork, windows: BinnedWindows, hits: Hits, options: BinnedOptions
 ) -> Tracks:
-    """Tracks of an event: each seed with a hit of its likeliest bin that has one, on each layer where that bin is
-    likely enough.
+    """Tracks of an event: each seed with a hit of its likeliest bin that has one, on each layer where that
+    bin is likely enough.
 
     Of several hits in a bin the first is taken. A track's score is the mean probability of its bins over all
     layers. Hits go to the tracks in the order of their scores.

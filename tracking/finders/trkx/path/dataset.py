@@ -46,11 +46,12 @@ class PathData:
 
     Attributes:
         hit: (P, M, N_HIT) of the hits, and target: (P, M, N_TARGET) of the module that comes next.
-        crossing: (P, M, 2) of the particle there, in units in which the filter's cone is a unit circle about 0.
+        crossing: (P, M, 2) of the particle there, in units in which the filter's cone is a unit circle about
+            0.
         known: (P, M) there is such a module, and the filter reaches it.
         area: (P, M) of the filter's cone at one standard deviation, mm2.
-        layer: (P, M) of the next module; upright: (P, M) it stands along the beam; overlap: (P, M) it is on the
-            layer of the path's last hit.
+        layer: (P, M) of the next module; upright: (P, M) it stands along the beam; overlap: (P, M) it is on
+            the layer of the path's last hit.
         path_pt: (P, M) of the filter, GeV; pt: (P,) and eta: (P,) true ones; collisions: (P,) the event has
             collisions alone, and no particles that were shot on top.
     """
@@ -188,7 +189,9 @@ def path_data(
 
 
 def _collisions_alone(header: Header) -> bool:
-    """Whether the simulation shot no particles on top of the collisions; of files that do not say it, True."""
+    """Whether the simulation shot no particles on top of the collisions; of files that do not say it,
+    True.
+    """
     options = header.made_by.get("options", {})
     generate = options.get("generate", {}) if isinstance(options, dict) else {}
     return not any(generate.get(name) for name in ON_TOP)

@@ -89,8 +89,8 @@ class PathFilter:
 
     @property
     def material(self) -> tuple[float, float, float, float]:
-        """Thicknesses of a cylinder's and of a disk's layer in radiation lengths, curvature of 1 GeV in 1/mm, and
-        largest 1/pT in 1/GeV.
+        """Thicknesses of a cylinder's and of a disk's layer in radiation lengths, curvature of 1 GeV in 1/mm,
+        and largest 1/pT in 1/GeV.
         """
         options = self.options
         return options.thickness, options.thickness_disk, self.strength, 1 / options.softest

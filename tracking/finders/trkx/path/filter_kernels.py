@@ -31,7 +31,9 @@ TIGHTEST = 30.0
 """1/GeV: a path of a larger curvature is thrown off."""
 LEAST_SPEED = 1e-6
 UPRIGHT = math.sqrt(0.5)
-"""A module whose normal has less of the beam's direction stands along it (:attr:`seeding.hits.Hits.upright`)."""
+"""A module whose normal has less of the beam's direction stands along it
+(:attr:`seeding.hits.Hits.upright`).
+"""
 LEAST_VARIANCE = 1e-24
 FLATTEST = 0.02
 """Least cosine of the angle to a module's normal: along a module the path through it would have no end."""
@@ -131,8 +133,8 @@ def _scattering(psi: float, slope: float, k2: float, normal: Any, material: Any)
 
     Args:
         k2: mean square of the curvature: Highland's angle goes as 1 / p.
-        normal: of the module; material: thicknesses of a cylinder's and of a disk's layer in radiation lengths,
-            curvature of 1 GeV in 1/mm, and the largest 1/pT in 1/GeV that counts.
+        normal: of the module; material: thicknesses of a cylinder's and of a disk's layer in radiation
+            lengths, curvature of 1 GeV in 1/mm, and the largest 1/pT in 1/GeV that counts.
     """
     cylinder, disk, strength, softest = material
     thickness = cylinder if abs(normal[2]) < UPRIGHT else disk
@@ -256,12 +258,13 @@ def take_hits(
     """Helices that know one hit more, on that hit's module, in front of its material.
 
     The update is iterated (A. H. Jazwinski, Stochastic Processes and Filtering Theory, 1970, section 8.3):
-    with two hits the curvature may turn out to be far from what one hit said. With it changes how much the module
-    before scattered.
+    with two hits the curvature may turn out to be far from what one hit said. With it changes how much the
+    module before scattered.
 
     Args:
-        position, helix, axes, covariance, rows, center, target, material: as :func:`predict_pairs`, the points
-            being the hits'; cot: (K, 2) slopes of these; noise: (K, 4, 4) covariance of both, or (K, 2, 2) of
+        position, helix, axes, covariance, rows, center, target, material: as :func:`predict_pairs`, the
+            points being the hits'; cot: (K, 2) slopes of these; noise: (K, 4, 4) covariance of both, or (K,
+            2, 2) of
             the points: then slopes are not read.
         repeats: linearisations of each update; outlier: chi2 of a hit above which its noise counts as so much
             larger that it has no more; doubt: chi2 of a hit's slopes above which they are not read.

@@ -38,7 +38,8 @@ class PathFinder:
     """A finder: edges and seeds of the cones, paths of the learned cone, and of these the best.
 
     Attributes:
-        detector: of the hits; pairs: layers that follow each other; ranks: (L,) of the layers, from the inside.
+        detector: of the hits; pairs: layers that follow each other; ranks: (L,) of the layers, from the
+            inside.
     """
 
     detector: Detector
@@ -72,7 +73,9 @@ class PathFinder:
         return trained_with(self.options.weights)
 
     def __call__(self, event: FinderInput) -> Tracks:
-        """Tracks of one event, with the wall time of the stages ``cone``, ``seed``, ``follow`` and ``build``."""
+        """Tracks of one event, with the wall time of the stages ``cone``, ``seed``, ``follow`` and
+        ``build``.
+        """
         return self.find(event.hits)
 
     def find(self, hits: Hits) -> Tracks:

@@ -1,8 +1,8 @@
 """Seeds to paths: all of an event are followed together, one layer after the other, by the learned cone.
 
 What may come next are the targets of the edges from a path's last hit (:mod:`seeding.edges`). Of those in the
-gate each makes a path of its own; of the paths of one seed the likeliest stay. A hit counts by the logarithm of
-how much likelier the cone makes it than chance does.
+gate each makes a path of its own; of the paths of one seed the likeliest stay. A hit counts by the logarithm
+of how much likelier the cone makes it than chance does.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Paths:
 
 
 def first_seeds(seeds: npt.NDArray[np.int32]) -> Bools:
-    """(S,) seeds that paths are begun with: no other seed leads to them, as none ends with their first two hits;
-    and of those that share their first hit the first one.
+    """(S,) seeds that paths are begun with: no other seed leads to them, as none ends with their first two
+    hits; and of those that share their first hit the first one.
 
     Args:
         seeds: (S, 3), best first.
@@ -184,8 +184,8 @@ class Follower:
         return going, over
 
     def candidates(self, paths: Paths) -> tuple[Ints, Ints]:
-        """Rows of the paths, and hits that edges lead to from their last hit, or from the one before if that is
-        on the same layer.
+        """Rows of the paths, and hits that edges lead to from their last hit, or from the one before if that
+        is on the same layer.
         """
         layer, last = self.hits.layer, paths.last
         place, to = self.ahead.of_hits(last)
@@ -196,8 +196,8 @@ class Follower:
         return key // len(self.hits), key % len(self.hits)
 
     def _weighed(self, paths: Paths, place: Ints, to: Ints) -> tuple[Crossings, Floats, Bools]:
-        """Crossings of paths (rows ``place``) with the modules of hits, the log-likelihood ratio of each hit, and
-        whether it is in the gate.
+        """Crossings of paths (rows ``place``) with the modules of hits, the log-likelihood ratio of each hit,
+        and whether it is in the gate.
         """
         crossings = self.filter.predict(paths.states, place, self.hits, to)
         states, count = paths.states.take(place), paths.count[place]

@@ -1,8 +1,10 @@
 """Gates of cones: how wide a cone must be drawn to hold the share of crossings that it is asked for.
 
-Residuals have longer tails than a Gaussian: scattering in Fatras, merged clusters, delta rays. The network and the filter
+Residuals have longer tails than a Gaussian: scattering in Fatras, merged clusters, delta rays. The network
+    and the filter
 give covariances; a table gives by how much chi2 must exceed a Gaussian's quantile, by hits of the path, pT of
-the path, and kind of the target: on a disk or a cylinder, and on a further layer or, where modules overlap, on that
+the path, and kind of the target: on a disk or a cylinder, and on a further layer or, where modules overlap,
+    on that
 of the path's last hit. It is measured on events that nothing was trained on.
 """
 
@@ -51,7 +53,8 @@ def cells(count: Ints, pt: Floats, upright: Bools, overlap: Bools) -> Cells:
 
 
 def gate_table(chi2: Floats, of: Cells) -> Floats:
-    """(shares, counts, pT, kinds, overlaps) factors on a Gaussian's chi2, of measured ones (K,) and their cells.
+    """(shares, counts, pT, kinds, overlaps) factors on a Gaussian's chi2, of measured ones (K,) and their
+    cells.
 
     A cell with too few crossings takes those of its neighbours in pT along, then those of the other kind,
     then all. Overlaps and next layers are never taken together.
@@ -80,9 +83,9 @@ def gate_table(chi2: Floats, of: Cells) -> Floats:
 def levelled(table: Floats, chi2: Floats, of: Cells, pt: Floats) -> Floats:
     """The table with the share right for particles of each class of true pT.
 
-    A path's pT may be far off its particle's. Of the many soft particles some are in cells of stiff paths, and
-    widen the gates there. The cells of each class are scaled, over and over, until the class has its share, that of
-    overlaps apart. Paths of one hit stay as they are: nobody knows their pT.
+    A path's pT may be far off its particle's. Of the many soft particles some are in cells of stiff paths,
+    and widen the gates there. The cells of each class are scaled, over and over, until the class has its
+    share, that of overlaps apart. Paths of one hit stay as they are: nobody knows their pT.
 
     Args:
         chi2, of: as :func:`gate_table`; pt: (K,) of the particles, GeV.

@@ -23,7 +23,8 @@ N_OUT = 5
 WIDEST_LOG = 0.7
 """A cone is at most so many e-folds wider or narrower than the filter's, in either direction.
 
-Far wider ones would be few, and have most of the area of all: of paths that are lost anyway, which the largest share
+Far wider ones would be few, and have most of the area of all: of paths that are lost anyway, which the
+    largest share
 that is asked for may leave out.
 """
 DESCRIPTION = fields(
@@ -59,7 +60,8 @@ class PathNetwork(nn.Module):
 
     Shapes:
         hit: (N, N_HIT) and memory (N, H) -> memory (N, H) of the path with that hit.
-        memory: (N, H) and target (N, N_TARGET) -> (N, 5): shift of the crossing along x and y; logarithms of the
+        memory: (N, H) and target (N, N_TARGET) -> (N, 5): shift of the crossing along x and y; logarithms of
+            the
         factor's diagonal; its element 10.
     """
 

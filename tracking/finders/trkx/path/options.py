@@ -18,17 +18,19 @@ class FilterOptions:
     """The Kalman filter from the inside out, which the learned cone starts from and is compared with.
 
     Attributes:
-        thickness: material of a cylinder's layer at normal incidence in radiation lengths: a module and its support.
+        thickness: material of a cylinder's layer at normal incidence in radiation lengths: a module and its
+            support.
         thickness_disk: material of a disk's layer, likewise.
         curvature_pt: width of the curvature prior of a path of one hit, given as the pT in GeV of a track
             with that curvature.
-        sigma_d0: width of the impact parameter in mm, from the luminous region and from scattering in the beam
-            pipe. A wider luminous region than the HL-LHC's adds to it.
+        sigma_d0: width of the impact parameter in mm, from the luminous region and from scattering in the
+            beam pipe. A wider luminous region than the HL-LHC's adds to it.
         softest: least transverse momentum in GeV that scattering is counted with.
         repeats: linearisations of each update.
         outlier: chi2 of a hit above which its noise counts as larger, so that a wrong estimate does not throw
             the path off.
-        slope_scale: factor on the errors of the slopes of all hits after the first; 0: these slopes are not read.
+        slope_scale: factor on the errors of the slopes of all hits after the first; 0: these slopes are not
+            read.
         slope_outlier: chi2 of the slopes of a hit above which they are not read.
     """
 
@@ -66,14 +68,15 @@ class TrainPathOptions:
         hidden: numbers that a path's memory holds.
         head: width of the layer that is asked for a module.
         seed: seed of the initial weights and of the order.
-        validation_share: share of the paths whose loss tells how the training goes; they are not learned from.
+        validation_share: share of the paths whose loss tells how the training goes; they are not learned
+            from.
         min_pt: least transverse momentum of the particles that are followed, GeV.
         max_pt: largest transverse momentum of the particles that are followed, GeV.
         min_hits: fewest hits of a path.
         weight_power: a particle's weight falls with this power of how frequent its pT is, so that stiff ones
             count too; 0 counts every particle alike, 1 every octave of pT.
-        area_weight: what a cone as large as the filter's adds to the loss by its area. Without it few wide cones
-            have much of the area of all.
+        area_weight: what a cone as large as the filter's adds to the loss by its area. Without it few wide
+            cones have much of the area of all.
         filter: filter that the cone starts from.
         split: clusters of several particles, as in :class:`tracking.options.RunOptions`.
     """

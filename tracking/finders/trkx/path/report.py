@@ -137,17 +137,18 @@ def coverage_report(network: PathNetwork, data: PathData) -> dict[str, Any]:
     """Coverage and areas of the network's cones and of the filter's, each drawn with its own gates.
 
     Returns:
-        Numbers of the predictions of next layers, of paths with two hits or more and particles from 0.3 GeV on;
-        likewise ``by_pt``, for each of :data:`PT_BINS`, and ``by_layer``, for each layer of the next module;
-        ``one_hit``, of paths with one hit, whose pT nobody knows; ``overlaps``, with a ``by_pt``, of overlapping
-        modules of the layer of the last hit; ``collisions``, with a ``by_pt``, of next layers in events of
-        collisions alone.
+        Numbers of the predictions of next layers, of paths with two hits or more and particles from 0.3 GeV
+        on; likewise ``by_pt``, for each of :data:`PT_BINS`, and ``by_layer``, for each layer of the next
+        module; ``one_hit``, of paths with one hit, whose pT nobody knows; ``overlaps``, with a ``by_pt``, of
+        overlapping modules of the layer of the last hit; ``collisions``, with a ``by_pt``, of next layers in
+        events of collisions alone.
 
-        Numbers are ``n`` predictions and ``n_particles``; with 68, 95 and 997 behind their names, ``coverage`` and
-        the same with ``_kalman``, shares of crossings inside, and ``area_ratio``, mean area over that of the
-        filter's cones, which is how many more wrong hits are inside; the same with ``_median`` is of medians,
-        with ``_geometric`` the geometric mean of ratios. Each has its ``_error``, one standard deviation of
-        resampled particles. ``area``, ``mean_area`` and both with ``_kalman`` are medians and means at 95 %, mm2.
+        Numbers are ``n`` predictions and ``n_particles``; with 68, 95 and 997 behind their names,
+        ``coverage`` and the same with ``_kalman``, shares of crossings inside, and ``area_ratio``, mean area
+        over that of the filter's cones, which is how many more wrong hits are inside; the same with
+        ``_median`` is of medians, with ``_geometric`` the geometric mean of ratios. Each has its ``_error``,
+        one standard deviation of resampled particles. ``area``, ``mean_area`` and both with ``_kalman`` are
+        medians and means at 95 %, mm2.
     """
     judged = _judged(network, data)
     count, known = measured(data), data.known & (data.pt > PT_BINS[0])[:, None]
@@ -174,7 +175,9 @@ def coverage_report(network: PathNetwork, data: PathData) -> dict[str, Any]:
 
 
 def rows_of(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """All rows of numbers of a report, by what they are of; of a report of an earlier version those that it has."""
+    """All rows of numbers of a report, by what they are of; of a report of an earlier version those that it
+    has.
+    """
     rows: dict[str, Mapping[str, Any]] = {}
     parts = {"": report} | {f"{name} ": report[name] for name in ("collisions", "overlaps") if name in report}
     for name, part in parts.items():

@@ -61,8 +61,8 @@ def train_path(
         is right by construction; ``parameters``, ``n_train``, ``n_held``, ``n_tune`` (paths), ``epochs``.
 
     Raises:
-        InputError: unusable files, files without paths, events that are in both lists, or a checkpoint of other
-            options.
+        InputError: unusable files, files without paths, events that are in both lists, or a checkpoint of
+            other options.
     """
     check_output(output)
     files, tuning = as_paths(files), as_paths(tuning)

@@ -58,8 +58,8 @@ def true_paths(
     Args:
         hits: of the record's clusters; detector: of these.
         min_hits: fewest hits of a path; pt: range of the particle's transverse momentum in GeV.
-        max_radius: farthest from the beam line that a particle may be produced, mm: cones are about tracks from
-            there.
+        max_radius: farthest from the beam line that a particle may be produced, mm: cones are about tracks
+            from there.
         longest: largest number of hits; what follows is left out.
     """
     counts = ak.to_numpy(ak.num(record["clusters"]["truth"], axis=1))

@@ -1,6 +1,7 @@
 """The Kalman filter's options by likelihood: of the crossings of true paths in the filter's own cones.
 
-What the learned cone is compared with is so tuned as hard as the network, with the same loss, weights and events.
+What the learned cone is compared with is so tuned as hard as the network, with the same loss, weights and
+events.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def followed(events: Sequence[PathEvent], options: FilterOptions) -> PathData:
 
 
 def filter_loss(data: PathData, weight_power: float) -> float:
-    """Mean negative logarithm of the Gaussian density of crossings (1/mm2), less that of 2 pi^2; chi2 of those
-    far off is damped, as in the network's training.
+    """Mean negative logarithm of the Gaussian density of crossings (1/mm2), less that of 2 pi^2; chi2 of
+    those far off is damped, as in the network's training.
 
     Args:
         weight_power: see :class:`tracking.finders.trkx.path.options.TrainPathOptions`.
@@ -59,8 +60,8 @@ def tuned_filter(
 ) -> tuple[FilterOptions, float]:
     """Options of least loss, and that loss.
 
-    Each option in turn is made larger or smaller by a factor, as often as it helps. Where nothing helps any more, the
-    factor's logarithm is halved.
+    Each option in turn is made larger or smaller by a factor, as often as it helps. Where nothing helps any
+    more, the factor's logarithm is halved.
     """
     best, loss = start, filter_loss(followed(events, start), weight_power)
     step = FIRST_STEP

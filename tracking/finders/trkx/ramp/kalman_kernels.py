@@ -158,7 +158,8 @@ def follow(
 ) -> Any:  # fmt: skip
     """Candidates of an event: paths of hits on increasing circles that are likelier than single hits.
 
-    From every hit the best ``branches`` paths are followed from circle to circle, with a hit there or without.
+    From every hit the best ``branches`` paths are followed from circle to circle, with a hit there or
+    without.
 
     Args:
         phi: (N,) azimuths of the hits, in the order of their circles.

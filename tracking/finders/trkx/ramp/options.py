@@ -1,4 +1,6 @@
-"""Options of the RAMP tracking challenge: its toy detector, the finders, and their training. Without torch."""
+"""Options of the RAMP tracking challenge: its toy detector, the finders, and their training. Without
+torch.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ __all__ = [
 ]
 
 HELD_OUT_SEED = 620_000
-"""Of the events of a training's report, which no training sees; the next ones where it has several numbers of tracks."""
+"""Of the events of a training's report, which no training sees; the next ones where it has several numbers of
+tracks.
+"""
 MOST_PASSES = 20
 """Of messages, in the graph network."""
 FINDERS = ("nearest", "kalman", "phi-lstm", "graph")
