@@ -9,6 +9,7 @@ from measured.graphs import calibrator_sentences, graph_sentences
 from measured.lost import lost_sentences
 from measured.radiation import radiation_sentences
 from measured.results import TARGETS, results, spelled
+from measured.smart_pixels import smart_pixels_sentences
 from measured.trigger import trigger_sentences
 from measured.trkx import trkx_sentences
 
@@ -223,6 +224,7 @@ def sentences() -> dict[str, dict[str, tuple[str, ...]]]:
         "docs/trigger.md": trigger_sentences(),
         "docs/link.md": {},
         "docs/detectors.md": detector_sentences() | field_sentences(),
+        "docs/smart-pixels.md": smart_pixels_sentences(),
         "docs/graphs.md": graph_sentences(),
         "docs/robustness.md": lost_sentences(),
         "docs/how-to-choose.md": choices(),

@@ -7,6 +7,7 @@ import pytest
 
 from tracking.cli.help_examples import EXAMPLES
 from tracking.cli.main import main, parser
+from tracking.cli.parser import parse
 
 
 def leaves(whole, command=""):
@@ -29,8 +30,8 @@ def test_examples_parse(command):
         # What a shell does first.
         words = shlex.split(line.removeprefix('eval "$(').removesuffix(')"'))
         assert words[: 1 + len(command.split())] == ["smartpix", *command.split()]
-        options, left = parser().parse_known_args(words[1:])
-        assert left == []
+        options, wrong = parse(parser(), words[1:])
+        assert wrong is None
         assert callable(options.command_function)
 
 

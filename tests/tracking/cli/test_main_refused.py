@@ -112,7 +112,7 @@ def test_bad_options_are_one_line_and_code_1(run, files, tmp_path):
     toml.write_bytes("# µ".encode("latin-1"))
     refused(run(files["first"], "--options", toml), "my.toml", "utf-8")
     toml.write_text("[build]\nmin_hit = 4\n")
-    refused(run(files["first"], "--options", toml), "my.toml", "Did you mean 'min_hits'?")
+    refused(run(files["first"], "--options", toml), "my.toml", "Did you mean 'build.min_hits'?")
 
 
 @pytest.mark.parametrize(
