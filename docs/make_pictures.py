@@ -24,6 +24,8 @@ from tracking.bench import dense_plots, front_plots, lever_plots, seeding_plots,
 from tracking.bench.events import Event, load_sample
 from tracking.bench.link_plots import plot_link
 from tracking.bench.scaling_table import plot_scaling
+from tracking.bench.smart_pixels_plots import plot_bits
+from tracking.bench.smart_pixels_plots import plot_levers as plot_smart_pixels
 from tracking.bench.systematics_plots import plot_systematics
 from tracking.bench.trigger_plots import plot_logic
 from tracking.runs.driver import run
@@ -124,6 +126,8 @@ def draw_results() -> None:
     plot_scaling(DOCS / "scaling.png", result("bench-scaling"))
     plot_logic(DOCS / "trigger-logic.png", result("trigger-logic")["rows"])
     plot_systematics(DOCS / "systematics.png", result("systematics"))
+    plot_smart_pixels(DOCS / "smart-pixels-levers.png", result("smart-pixels"))
+    plot_bits(DOCS / "smart-pixels-bits.png", result("smart-pixels"))
     models, references = trkx["models"], trkx["references"]
     trkx_plots.plot_accuracies(DOCS / "trkx-accuracies.png", models, references)
     trkx_plots.plot_multiplicity(DOCS / "trkx-multiplicity.png", models, references)

@@ -106,6 +106,8 @@ def plot_bits(path: Path, result: Mapping[str, Any]) -> None:
             ls="none",
             label="base",
         )
+        # Room for the last label.
+        axis.margins(x=0.15)
         axis.set_xlabel("bits of a cluster")
         axis.set_ylabel("reduction of edges")
         axis.set_ylim(0, 1.1 * axis.get_ylim()[1])
