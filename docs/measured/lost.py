@@ -15,7 +15,7 @@ PARTICLES = {
     ("electrons", "default"): "electrons, default",
     ("electrons", "radiated_pt"): "electrons, `build.radiated_pt=0.1`",
     ("electrons", "min_pt=0.3, radiated_pt"): "the same, and `cone.min_pt=0.3`",
-    ("electrons", "particle=electron"): "electrons, `radiated_pt=0.1`, taken for electrons",
+    ("electrons", "particle=electron"): "`build.radiated_pt=0.1`, taken for electrons",
     ("pions", "min_pt=0.2"): "pions",
     ("pions", "energy_loss"): "pions, with energy loss",
     ("electrons-own", "default"): "electrons, own propagator, default",
@@ -23,7 +23,7 @@ PARTICLES = {
     (
         "electrons-own",
         "particle=electron",
-    ): "electrons, own propagator, `radiated_pt=0.1`, taken for electrons",
+    ): "the same, taken for electrons",
     ("pions-own", "min_pt=0.2"): "pions, own propagator",
     ("pions-own", "energy_loss"): "pions, own propagator, with energy loss",
     ("protons-own", "min_pt=0.2"): "protons, own propagator",
