@@ -115,7 +115,7 @@ def _done(path: Path) -> dict[str, dict[str, Any]]:
     try:
         told = read_json(path)
         return {str(name): _kept(step) for name, step in told.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: is no list of steps that are done ({error}); delete it, and all steps are done again"
         ) from error

@@ -20,7 +20,10 @@ PARTICLES = {
     ("pions", "energy_loss"): "pions, with energy loss",
     ("electrons-own", "default"): "electrons, own propagator, default",
     ("electrons-own", "radiated_pt"): "electrons, own propagator, `build.radiated_pt=0.1`",
-    ("electrons-own", "particle=electron"): "electrons, own propagator, `radiated_pt=0.1`, taken for electrons",
+    (
+        "electrons-own",
+        "particle=electron",
+    ): "electrons, own propagator, `radiated_pt=0.1`, taken for electrons",
     ("pions-own", "min_pt=0.2"): "pions, own propagator",
     ("pions-own", "energy_loss"): "pions, own propagator, with energy loss",
     ("protons-own", "min_pt=0.2"): "protons, own propagator",

@@ -97,7 +97,7 @@ def test_the_command_tells_counts_and_what_is_wrong(files, tmp_path, capsys):
     assert told["true_edges"] == graph["edge_y"].sum()
     assert not graph["edge_pull_cot_alpha_source"].any()
     for words, text in (
-        (["--events", "3:2"], "there is none between these ends"),
+        (["--events", "1:0"], "there is none between these ends"),
         (["--events", "7:"], "beyond the 1 events"),
         (["--events", "a"], "write A:B"),
         (["--jobs", "0"], "jobs must be"),
