@@ -276,3 +276,15 @@ def _warnings(a: RunResult, b: RunResult, rows: Any) -> Iterator[str]:
             f"the numbers are of the {len(rows)} events that are the same, of {a.summary['n_events']} and "
             f"{b.summary['n_events']}; those without interval are left out"
         )
+    yield from _unseen(a, b)
+
+
+def _unseen(a: RunResult, b: RunResult) -> Iterator[str]:
+    """What differs and is no option: truth, and weights under the same name."""
+    has_truth = ["findable" in run.counts for run in (a, b)]
+    if has_truth[0] != has_truth[1]:
+        yield f"{(a, b)[has_truth[0]].name}: has no truth, so that efficiencies and fakes are not compared"
+    one, two = (run.summary.get("provenance", {}).get("weights") or {} for run in (a, b))
+    for name in sorted(one.keys() & two.keys()):
+        if one[name] != two[name] and name not in _options(a, b):
+            yield f"{name}: the runs took other weights, though the option is the same"

@@ -169,3 +169,13 @@ def test_a_damaged_summary_is_told_by_its_field(runs, tmp_path, place, value, wo
     (tmp_path / "tracks.root").write_bytes((runs / "a" / "tracks.root").read_bytes())
     with pytest.raises(InputError, match=words):
         read_run(tmp_path)
+
+
+def test_missing_truth_and_other_weights_of_the_same_name_are_told():
+    a = pretended(np.random.default_rng(14), "a")
+    a = replace(a, summary={**a.summary, "provenance": {"weights": {"gnn": ["1"]}}})
+    no_truth = {name: values for name, values in a.counts.items() if not COUNTS[name].optional}
+    summary = {**a.summary, "provenance": {"weights": {"gnn": ["2"]}}}
+    warnings = compare_runs([a, replace(a, name="b", counts=no_truth, summary=summary)])["warnings"]
+    assert warnings[0] == "b: has no truth, so that efficiencies and fakes are not compared"
+    assert warnings[1].startswith("gnn: the runs took other weights")
