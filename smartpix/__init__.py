@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from smartpix.samples import load_samples
     from smartpix.schema import InputError
     from smartpix.shipped import data_path
+    from smartpix.shots import Shot, shoot
     from smartpix.version import __version__
     from tracking import metrics
     from tracking.chain import Chain, EventResult
@@ -75,6 +76,7 @@ __all__ = [
     "RunOptions",
     "SeedOptions",
     "Seeds",
+    "Shot",
     "TrackScore",
     "Tracks",
     "Vertices",
@@ -112,6 +114,7 @@ __all__ = [
     "run",
     "score_edges",
     "score_tracks",
+    "shoot",
     "simulate",
     "train",
     "truth_of_hits",
@@ -131,6 +134,7 @@ if not TYPE_CHECKING:
         samples="load_samples",
         schema="InputError",
         shipped="data_path",
+        shots="Shot shoot",
         version="__version__",
         rooms=(
             "smartpix.chip",

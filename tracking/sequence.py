@@ -50,10 +50,9 @@ def run_process(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: it fails; it has said why.
     """
-    # -P: no folder of the user's is taken for a package of ours.
-    program = "import sys; from tracking.cli.main import main; sys.exit(main())"
+    # -P: no folder of the user's is taken for a package of ours; what PYTHONPATH names, smartpix sees to.
     done = subprocess.run(
-        [sys.executable, "-P", "-c", program, *words, "--json"],
+        [sys.executable, "-P", "-m", "smartpix", *words, "--json"],
         stdout=subprocess.PIPE,
         encoding="utf-8",
         check=False,
@@ -115,11 +114,15 @@ def _done(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         told = read_json(path)
-        return {
-            str(name): {key: step[key] for key in ("command", "about", "result")}
-            for name, step in told.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return {str(name): _kept(step) for name, step in told.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: is no list of steps that are done ({error}); delete it, and all steps are done again"
         ) from error
+
+
+def _kept(step: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a step that is done."""
+    if not isinstance(step["result"], dict):
+        raise TypeError("a result is no object")
+    return {key: step[key] for key in ("command", "about", "result")}

@@ -332,7 +332,7 @@ def export_calibrator(estimator: Chosen, header: Header, path: str | Path) -> di
         "origin": np.zeros((n, 2), dtype=np.int64),
         "extent": np.ones((n, 3)),
         "truncated": np.zeros(n, dtype=bool),
-        "module": np.arange(n),
+        "module": np.zeros(n, dtype=np.int64),
     }
     told = described(estimator, header)
     write_onnx(calibrator, example, OUTPUTS, path, {**told, "inputs": INPUTS, "outputs": OUTPUTS})

@@ -64,6 +64,17 @@ def test_processes_of_a_pool_get_ours(crowded):
     assert float(done.stdout) > 0, done.stderr
 
 
+def test_every_pool_of_new_processes_gets_ours():
+    """A child that does not fork unpickles its first work from the user's folder, if it may."""
+    started = []
+    for file in (path for room in ("smartpix", *SIBLINGS) for path in (REPOSITORY / room).rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if '"spawn"' in text or '"forkserver"' in text:
+            started.append(file.name)
+            assert "**AT_START" in text, file
+    assert {"work.py", "scaling.py"} <= {*started}
+
+
 @pytest.mark.parametrize("name", SIBLINGS)
 def test_a_foreign_module_that_is_there_already_is_named(crowded, name):
     folder = crowded / "silent"

@@ -75,3 +75,10 @@ def test_a_process_gives_what_it_prints_and_says_what_failed(capfd):
     with pytest.raises(InputError, match="`smartpix detector nowhere` failed"):
         run_process(["detector", "nowhere"])
     assert "is not known and no file" in capfd.readouterr().err
+
+
+def test_a_result_that_is_no_object_is_told(tmp_path):
+    step = {"command": "smartpix first a", "about": "detector", "result": 5}
+    (tmp_path / DONE).write_text(json.dumps({"first": step}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"steps\.json: is no list of steps .*delete it"):
+        ran(tmp_path, steps(tmp_path))

@@ -70,6 +70,9 @@ def _export_calibrator(options: argparse.Namespace) -> None:
         raise InputError(
             "export calibrator: there is nothing to write; give -o F.onnx, --table F.csv, or both"
         )
+    if options.output is not None and options.output.suffix != ".onnx":
+        # Not over an event file that stands in the wrong place.
+        raise InputError(f"{options.output}: a graph is written as ONNX; end its name in .onnx")
     if options.check is not None and (options.output is None or options.layout != LAYOUTS[0]):
         raise InputError("--check: compares the full graph of -o; give that, or leave --check out")
     given = getattr(options, "flag_values", {})
@@ -81,7 +84,7 @@ def _export_calibrator(options: argparse.Namespace) -> None:
         option_values(argparse.Namespace(flag_values=of_table)).get(SECTION, {}),
         "export calibrator",
     )
-    from smartpix.calibration import read_calibration
+    from smartpix.calibration import fingerprint, read_calibration
     from smartpix.estimate.choose import choose_estimator
     from smartpix.export.calibrator import export_calibrator
     from smartpix.export.calibrator_acts import export_acts_calibrator
@@ -92,6 +95,13 @@ def _export_calibrator(options: argparse.Namespace) -> None:
 
     file = options.file or data_path("sample.root")
     header = open_events(file).header
+    if options.check is not None and fingerprint(open_events(options.check).header.detector) != fingerprint(
+        header.detector
+    ):
+        raise InputError(
+            f"--check {options.check}: has another detector than {file}, whose modules are in the graph; give a file "
+            "of the same detector, or this one with --file too"
+        )
     if run.calibration:
         header = header.calibrated(read_calibration(run.calibration, header.detector))
     estimator = choose_estimator(header, run.estimates, run.weights(), run.link_bits, run.conditions)

@@ -67,7 +67,9 @@ def _new_detector(options: argparse.Namespace) -> None:
         return
     folder = result_folder(options.output)
     log(f"particles: {chosen.particles} ({why})")
-    results = run_steps(steps, folder, fingerprint(made.detector), log)
+    # The commands name a file: with other modules, material or field in it, all is done again.
+    about = f"{fingerprint(made.detector)} {made.material} {made.field}"
+    results = run_steps(steps, folder, about, log)
     found = findings(results, chosen)
     with replace_when_done(folder / REPORT) as beside:
         beside.write_text(report_text(made.name, steps, results, chosen), encoding="utf-8")

@@ -125,6 +125,9 @@ def _table(command: str, chosen: Sequence[Described], values: dict[str, Any]) ->
 def _write(path: Path, options: RunOptions) -> None:
     from smartpix.files import replace_when_done, store_text
 
+    # Somebody may have written it by hand, and nothing else has what it says.
+    if path.exists():
+        raise InputError(f"--write-options: {path}: is there already; give another name, or remove it")
     with replace_when_done(path) as beside:
         store_text(beside, options_toml(options))
 

@@ -169,7 +169,8 @@ def _done_before(output: Path, made_of: Mapping[str, Any]) -> dict[str, Rows] | 
             raise InputError(other)
         store_text(journal, json.dumps(made_of) + "\n")
         return {}
-    head, *lines = journal.read_text(encoding="utf-8").splitlines() or [""]
+    # What is damaged is no JSON, whatever its bytes.
+    head, *lines = journal.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     with suppress(ValueError):
         if json.loads(head) == made_of:
             return _units_of(output, lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from smartpix.schema import InputError
+from smartpix.siblings import AT_START
 from tracking.chain import Chain
 from tracking.graphs.columns import event_columns
 from tracking.graphs.files import file_name, write_graph
@@ -90,11 +90,11 @@ def on_processes(task: GraphTask, units: Iterable[Unit], jobs: int) -> Iterator[
     running: dict[Future[Rows], Unit] = {}
     # Processes that share nothing with this one: torch and Numba have threads, which a fork would not copy.
     start = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, start, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(jobs, start, **AT_START) as pool:
         try:
             while True:
                 while len(running) < PER_PROCESS * jobs and (unit := next(waiting, None)) is not None:
-                    running[pool.submit(write_unit, task, unit)] = unit
+                    running[pool.submit(_on_one_thread, task, unit)] = unit
                 if not running:
                     return
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
@@ -108,9 +108,9 @@ def on_processes(task: GraphTask, units: Iterable[Unit], jobs: int) -> Iterator[
             pool.shutdown(cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """Let each process use one core."""
+def _on_one_thread(task: GraphTask, unit: Unit) -> Rows:
+    """As :func:`write_unit`, on one core of a process of a pool."""
     import torch
 
     torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
+    return write_unit(task, unit)

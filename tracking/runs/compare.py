@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.io.root_files import read_branches
+from smartpix.rules import check_json, fields, items, optional, text, whole
 from smartpix.schema import InputError
 from smartpix.text import read_json
 from tracking.options import flat
@@ -25,6 +26,20 @@ SIGNIFICANT = 0.05
 TRACKS = "tracks.root"
 DEFINITIONS = ("findable_layers", "findable_pt")
 """What the rates are of: runs with other ones have other particles."""
+
+_MOST = 10**15
+_WHOLE = whole(0, _MOST)
+_COUNTS = {name: optional(_WHOLE) if column.optional else _WHOLE for name, column in COUNTS.items()}
+_RULE = fields(
+    {
+        "n_events": _WHOLE, "counts": fields(_COUNTS, more=True), "files": items(text()),
+        "options": optional(fields({}, more=True)), "pull_sigma": optional(fields({}, more=True)),
+        "sha256": optional(fields({}, more=True)),
+        "provenance": fields({"inputs": fields({}, more=True)}, more=True),
+    },
+    more=True,
+)  # fmt: skip
+"""What a comparison takes of a summary."""
 
 Counts = Mapping[str, npt.NDArray[np.float64]]
 
@@ -75,6 +90,12 @@ def read_run(path: str | Path) -> RunResult:
     file, summary = read_summary(path)
     if not isinstance(summary.get("counts"), dict):
         raise InputError(f"{file}: has no 'counts', so that an older version made it; run it again")
+    check_json(summary, _RULE, file, "it is damaged or of another version; run it again")
+    for part, of in RATES.values():
+        if summary["counts"].get(part, 0) > summary["counts"].get(of, _MOST):
+            raise InputError(
+                f"{file}: counts.{part} is more than counts.{of}, of which it is a part; run it again"
+            )
     tracks = file.with_name(TRACKS)
     if file.name == SUMMARY and tracks.is_file() and TRACKS in summary.get("sha256", {}):
         return RunResult(str(path), summary, *_of_events(tracks, summary))
@@ -96,6 +117,11 @@ def _of_events(tracks: Path, summary: Mapping[str, Any]) -> tuple[Counts, tuple[
             "runs; run it again"
         )
     sums = summary["provenance"]["inputs"]
+    if len(summary["files"]) <= columns["file"].max(initial=-1) or not sums.keys() >= {*summary["files"]}:
+        raise InputError(
+            f"{tracks}: its events are of files that {SUMMARY} beside it does not name, with their sums in "
+            "provenance.inputs; run it again"
+        )
     files = [sums[name] for name in summary["files"]]
     numbers = np.asarray(branches["event"]).tolist()
     return counts, tuple((files[int(f)], int(e)) for f, e in zip(columns["file"], numbers, strict=True))
@@ -250,3 +276,15 @@ def _warnings(a: RunResult, b: RunResult, rows: Any) -> Iterator[str]:
             f"the numbers are of the {len(rows)} events that are the same, of {a.summary['n_events']} and "
             f"{b.summary['n_events']}; those without interval are left out"
         )
+    yield from _unseen(a, b)
+
+
+def _unseen(a: RunResult, b: RunResult) -> Iterator[str]:
+    """What differs and is no option: truth, and weights under the same name."""
+    has_truth = ["findable" in run.counts for run in (a, b)]
+    if has_truth[0] != has_truth[1]:
+        yield f"{(a, b)[has_truth[0]].name}: has no truth, so that efficiencies and fakes are not compared"
+    one, two = (run.summary.get("provenance", {}).get("weights") or {} for run in (a, b))
+    for name in sorted(one.keys() & two.keys()):
+        if one[name] != two[name] and name not in _options(a, b):
+            yield f"{name}: the runs took other weights, though the option is the same"

@@ -80,6 +80,7 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
     The variance is that of the events' differences (linearised ratios: W. G. Cochran, Sampling Techniques,
     section 6), and p is of Student's t. Where few particles differ, p is at least that of the exact test of
     Q. McNemar (Psychometrika 12 (1947) 153) on the least number of particles that can have made the counts.
+    Of few events the spread can be small by chance: two that both gain one track would have none at all.
     """
     n, value = len(a.part), b.value - a.value
     nothing = a.share and not a.part.any() and not b.part.any()
@@ -89,12 +90,18 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
         return of_sums(a, b)
     sigma = _sigma(b.influence() - a.influence())
     reach = _quantile(n - 1) * sigma
-    change = b.part - a.part
+    return Difference(
+        value, (value - reach, value + reach), max(_student(value, sigma, n - 1), _of_changes(a, b))
+    )
+
+
+def _of_changes(a: Ratio, b: Ratio) -> float:
+    """The least p that the numbers of changed particles allow, whatever the events' spread."""
+    # Where the whole changes too, a part that only keeps its share of it is no change.
+    rate = 0.0 if np.array_equal(a.of, b.of) else (a.part.sum() + b.part.sum()) / (a.of.sum() + b.of.sum())
+    change = (b.part - a.part) - rate * (b.of - a.of)
     more, less = int(change[change > 0].sum()), int(-change[change < 0].sum())
-    p = _student(value, sigma, n - 1)
-    if np.array_equal(a.of, b.of) and a.share:
-        p = max(p, stats.binomtest(more, more + less).pvalue)
-    return Difference(value, (value - reach, value + reach), float(p))
+    return float(stats.binomtest(more, more + less).pvalue) if more + less else 1.0
 
 
 def of_events(a: Ratio, b: Ratio) -> Difference:

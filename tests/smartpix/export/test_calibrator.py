@@ -20,10 +20,12 @@ from smartpix.export.calibrator import INPUTS, OUTPUTS, calibrator_inputs, expor
 from smartpix.export.calibrator_acts import N_CELLS, N_INPUTS, SIDE, export_acts_calibrator
 from smartpix.export.calibrator_check import LARGEST, compare_calibrator
 from smartpix.io.events import iterate, open_events
+from smartpix.io.write import write_events
 from smartpix.networks.modules import build
 from smartpix.networks.options import NetworkOptions
 from smartpix.schema import TARGET_SCALE, InputError
 from smartpix.shipped import data_path
+from smartpix.shots import shoot
 from tests.helpers import REPOSITORY
 from tracking.cli.main import main
 
@@ -223,10 +225,18 @@ def test_the_example_makes_the_inputs_by_itself_and_pulls_are_of_unit_size(graph
 
 
 def test_the_command_tells_what_is_missing(tmp_path, capsys):
+    other = tmp_path / "other.root"
+    shot = shoot("telescope", 100.0, 5.0)
+    write_events(other, shot.header, [shot.events])
+    graph = tmp_path / "c.onnx"
     for words, text in (
+        (["-o", str(other), "--file", str(other)], "end its name in .onnx"),
+        (["-o", str(graph), "--check", str(other)], "has another detector than"),
         ([], "nothing to write"),
         (["--table", str(tmp_path / "t.txt")], "end its name in"),
         (["--table", str(tmp_path / "t.csv"), "--check", str(SAMPLE)], "compares the full graph of -o"),
     ):
         assert main(["export", "calibrator", *words]) == 1
         assert text in capsys.readouterr().err
+    assert not graph.exists()
+    assert open_events(other).n_events == 1

@@ -72,6 +72,9 @@ def test_the_written_file_is_read_back(capsys, tmp_path):
     # Written again with what was read, it is the same.
     assert main(["options", "--options", str(file), "--write-options", str(tmp_path / "again.toml")]) == 0
     assert (tmp_path / "again.toml").read_text() == file.read_text()
+    # What somebody may have written by hand is left as it is.
+    assert main(["options", "--write-options", str(file)]) == 1
+    assert (tmp_path / "again.toml").read_text() == file.read_text()
     text = file.read_text()
     assert "default 0.9999)\nquantile = 0.99\n" in text
     assert max(map(len, text.splitlines())) <= 100

@@ -50,9 +50,9 @@ def test_an_interrupted_export_does_the_rest_and_a_whole_one_nothing(
     assert not (tmp_path / "g" / "graphs.json").exists()
     with pytest.raises(InputError, match="holds graphs of other files, options"):
         export_graphs(files["toy"], tmp_path / "g", GraphOptions("pyg"), run, events_per_unit=2)
-    # Half a line, as a full disk leaves it.
-    with (tmp_path / "g" / driver.JOURNAL).open("a", encoding="utf-8") as journal:
-        journal.write('{"unit": "x')
+    # Half a line, as a full disk leaves it, and no text.
+    with (tmp_path / "g" / driver.JOURNAL).open("ab") as journal:
+        journal.write(b'{"unit": "x\xff')
     monkeypatch.setattr(work, "write_graph", written)
     told = export_graphs(files["toy"], tmp_path / "g", options, run, events_per_unit=2)
     assert (told["graphs"], told["written"]) == (4, 2)
@@ -97,7 +97,7 @@ def test_the_command_tells_counts_and_what_is_wrong(files, tmp_path, capsys):
     assert told["true_edges"] == graph["edge_y"].sum()
     assert not graph["edge_pull_cot_alpha_source"].any()
     for words, text in (
-        (["--events", "3:2"], "there is none between these ends"),
+        (["--events", "1:0"], "there is none between these ends"),
         (["--events", "7:"], "beyond the 1 events"),
         (["--events", "a"], "write A:B"),
         (["--jobs", "0"], "jobs must be"),

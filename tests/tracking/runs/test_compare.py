@@ -146,3 +146,36 @@ def test_tracks_of_another_run_beside_a_summary_are_told(runs, tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps(summary))
     with pytest.raises(InputError, match=r"tracks\.root: its events have other counts .*\(tracks\)"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (("counts", "edges"), "many", "'counts.edges' must be a whole number"),
+        (("counts",), {}, "'counts.events' must be .* is missing"),
+        (("counts", "found"), 10**9, "counts.found is more than counts.findable"),
+        (("options",), [1], "'options' must be an object"),
+        (("provenance",), None, "'provenance' must be an object"),
+        (("files",), [], "files that summary.json beside it does not name"),
+    ],
+)
+def test_a_damaged_summary_is_told_by_its_field(runs, tmp_path, place, value, words):
+    summary = json.loads((runs / "a" / "summary.json").read_text())
+    inner = summary
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    (tmp_path / "tracks.root").write_bytes((runs / "a" / "tracks.root").read_bytes())
+    with pytest.raises(InputError, match=words):
+        read_run(tmp_path)
+
+
+def test_missing_truth_and_other_weights_of_the_same_name_are_told():
+    a = pretended(np.random.default_rng(14), "a")
+    a = replace(a, summary={**a.summary, "provenance": {"weights": {"gnn": ["1"]}}})
+    no_truth = {name: values for name, values in a.counts.items() if not COUNTS[name].optional}
+    summary = {**a.summary, "provenance": {"weights": {"gnn": ["2"]}}}
+    warnings = compare_runs([a, replace(a, name="b", counts=no_truth, summary=summary)])["warnings"]
+    assert warnings[0] == "b: has no truth, so that efficiencies and fakes are not compared"
+    assert warnings[1].startswith("gnn: the runs took other weights")

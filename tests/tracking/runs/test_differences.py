@@ -84,6 +84,24 @@ def test_few_particles_that_differ_are_tested_exactly():
     assert of_same_events(Ratio(total, total), Ratio(total - 1, total)).p == pytest.approx(2 / 2**20)
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "p"),
+    [
+        # A mean: two events that both gain one track.
+        (Ratio(np.full(2, 10.0), np.ones(2), False), Ratio(np.full(2, 11.0), np.ones(2), False), 0.5),
+        # A share of another whole: two events that both gain one track, a fake.
+        (Ratio(np.zeros(2), np.full(2, 10.0)), Ratio(np.ones(2), np.full(2, 11.0)), 1.0),
+    ],
+)
+def test_events_without_spread_are_no_proof(a, b, p):
+    assert of_same_events(a, b).p == pytest.approx(p)
+
+
+def test_a_part_that_keeps_its_share_of_another_whole_is_no_change():
+    total = np.array([100.0, 120.0, 80.0])
+    assert of_same_events(Ratio(total / 10, total), Ratio(total / 5, total * 2)).p == 1.0
+
+
 def test_sums_alone_are_tested_by_fisher_or_by_the_normal_test():
     def ratio(part, of):
         return Ratio(np.array([float(part)]), np.array([float(of)]))

@@ -26,6 +26,8 @@ __all__ = ["Shot", "shoot"]
 
 Values = float | Sequence[float] | npt.NDArray[np.float64]
 COMMAND = "smartpix.shoot"
+LARGEST_ETA = 20.0
+"""Of a particle along the beam line; far beyond, its momentum along z is no number."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def shoot(
         InputError: arguments of different lengths or out of range, an unknown kind or detector, or pyacts is
             missing for the generic one.
     """
+    check("shoot", "seed", seed, isinstance(seed, int | np.integer) and seed >= 0, "a whole number from 0 on")
     particles = _particles(pt, eta, phi, vertex, charge, kind)
     base = options or SimulateOptions()
     base = replace(base, generate=GenerateOptions(pileup=0))
@@ -115,8 +118,8 @@ def _particles(
     """The particles of the arguments of :func:`shoot`."""
     check("shoot", "kind", kind, kind in PDG, f"one of {', '.join(PDG)}")
     given = {"pt": pt, "eta": eta, "phi": phi, "charge": charge}
-    columns = {name: np.asarray(values, dtype=np.float64) for name, values in given.items()}
-    start = np.asarray(vertex, dtype=np.float64)
+    columns = {name: _numbers(name, values) for name, values in given.items()}
+    start = _numbers("vertex", vertex)
     if start.shape[-1:] != (3,) or start.ndim > 2:
         raise InputError(f"shoot: vertex has the shape {start.shape}; give (3,) or (N, 3) in mm")
     shapes = {name: column.shape for name, column in columns.items()} | {"vertex": start.shape[:-1]}
@@ -129,6 +132,8 @@ def _particles(
         ) from error
     if len(shape) > 1:
         raise InputError(f"shoot: arguments have the shape {shape}; give one value, or one for each particle")
+    if shape == (0,):
+        raise InputError("shoot: there is no particle; give one value, or one for each particle")
     values = {name: np.broadcast_to(column, shape).copy() for name, column in columns.items()}
     start = np.broadcast_to(start, (*shape, 3)).copy()
     for name, column in {**values, "vertex": start}.items():
@@ -137,6 +142,10 @@ def _particles(
     low, high = PT_RANGE
     worst = values["pt"][np.argmax(np.abs(np.log(np.maximum(values["pt"], 1e-300) / np.sqrt(low * high))))]
     check("shoot", "pt", float(worst), low <= worst <= high, f"{low:g} to {high:g} GeV")
+    steepest = values["eta"][np.argmax(np.abs(values["eta"]))]
+    check(
+        "shoot", "eta", float(steepest), abs(steepest) <= LARGEST_ETA, f"-{LARGEST_ETA:g} to {LARGEST_ETA:g}"
+    )
     signs = values["charge"]
     if not np.isin(signs, (-1.0, 1.0)).all():
         raise InputError("shoot: charge has other values than 1 and -1; give these")
@@ -149,3 +158,10 @@ def _particles(
         momentum=values["pt"][:, None] * along(values["phi"], values["eta"]),
         time=np.zeros(n),
     )
+
+
+def _numbers(name: str, values: Values) -> npt.NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"shoot: {name} is no number and no list of numbers; give these") from error

@@ -9,7 +9,7 @@ from smartpix.layouts.make import Layout, make_layout
 from smartpix.layouts.options import Cylinder
 from smartpix.physics import SPEED_OF_LIGHT
 from smartpix.schema import InputError
-from smartpix.shoot import shoot
+from smartpix.shots import shoot
 from smartpix.simulate.options import SimulateOptions
 from smartpix.simulate.transport_options import TransportOptions
 
@@ -73,6 +73,10 @@ def test_a_detector_by_name_brings_its_field_and_material():
         ({"pt": 1.0, "charge": 2.0}, "charge has other values"),
         ({"pt": 1.0, "kind": "photon"}, "one of pion"),
         ({"pt": 1.0, "vertex": (0.0, 0.0)}, "vertex has the shape"),
+        ({"pt": "fast"}, "pt is no number"),
+        ({"pt": []}, "there is no particle"),
+        ({"pt": 1.0, "eta": [0.0, -900.0]}, "eta must be -20 to 20 and is -900"),
+        ({"pt": 1.0, "seed": -1}, "seed must be a whole number from 0 on"),
         ({"pt": [[1.0]]}, "one value, or one for each particle"),
     ],
 )
