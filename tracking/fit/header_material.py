@@ -48,4 +48,8 @@ def other_material(header: Header, fit: Material) -> str | None:
 
 
 def _text(value: float | tuple[float, ...]) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "[" + ", ".join(f"{v:.6g}" for v in value) + "]"
+    return (
+        f"{value:.6g}"
+        if isinstance(value, (int, float))
+        else "[" + ", ".join(f"{v:.6g}" for v in value) + "]"
+    )

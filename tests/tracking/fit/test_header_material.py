@@ -24,6 +24,9 @@ def test_other_material_is_told_with_what_to_set():
     assert "\n" not in line
     layers = replace(THIN, layers=(0.01, 0.02))
     assert "--set fit.layers=[0.01, 0.02]" in other_material(header(layers), FitOptions())
+    # Whole numbers, as JSON or a user may have them.
+    whole = header(replace(THIN, support=0, pipe=0))
+    assert "--set fit.support=0 --set fit.pipe=0" in other_material(whole, FitOptions())
 
 
 @pytest.mark.parametrize(

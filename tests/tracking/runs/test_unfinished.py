@@ -95,8 +95,10 @@ def test_no_module_of_the_packages_unpickles():
                 n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
             }
             assert not calls & {"eval", "exec"}, path
+            # What torch reads so holds tensors alone.
+            text = path.read_text(encoding="utf-8").replace("torch.load(path, weights_only=True)", "")
             for word in ("torch.load(", "allow_pickle", "yaml.load("):
-                assert word not in path.read_text(encoding="utf-8"), (path, word)
+                assert word not in text, (path, word)
 
 
 def test_parts_of_another_version_are_done_anew(copies, options, stopped, here, caplog):
