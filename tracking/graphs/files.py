@@ -78,13 +78,13 @@ def _read_pyg(path: Path) -> Columns:
 
 def _write_npz(path: Path, columns: Columns) -> None:
     with path.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **columns)
+        np.savez(stream, **columns)
 
 
 def _read_npz(path: Path) -> Columns:
     if not zipfile.is_zipfile(path):
         raise ValueError("no zip archive")
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
