@@ -77,8 +77,10 @@ def _read_pyg(path: Path) -> Columns:
 
 
 def _write_npz(path: Path, columns: Columns) -> None:
+    # Its type says that any name might be that of an option.
+    arrays: Any = columns
     with path.open("wb") as stream:
-        np.savez(stream, **columns)
+        np.savez(stream, **arrays)
 
 
 def _read_npz(path: Path) -> Columns:
