@@ -37,11 +37,11 @@ def import_siblings() -> None:
         ImportError: another module of one of these names is imported already.
     """
     for name in SIBLINGS:
-        file = Path(__file__).resolve().parents[1] / name / "__init__.py"
+        file = Path(__file__).absolute().parents[1] / name / "__init__.py"
         known = sys.modules.get(name)
         if known is None:
             _import_from(name, file)
-        elif _place(known) != file.parent:
+        elif _place(known) != file.parent.resolve():
             raise ImportError(
                 f"smartpix: {_place(known)} was imported as '{name}', which is the name of a package of smartpix; "
                 f"rename it"

@@ -19,7 +19,7 @@ from tracking.cli.output import json_flag, log, print_result
 from tracking.cli.parser import subcommands
 from tracking.cli.threads import set_threads, threads_flag
 from tracking.cli.train_deepcore import add_train_deepcore
-from tracking.cli.train_detector import crossings_of, detector_flags
+from tracking.cli.train_detector import check_source, crossings_of, detector_flags
 from tracking.cli.train_flags import (
     EVENT_FILES,
     check_kept,
@@ -199,13 +199,14 @@ def asked_for(options: argparse.Namespace, defaults: TrainingOptions) -> tuple[A
 
 
 def _train_mdn(options: argparse.Namespace) -> None:
+    check_source(options)
+    if options.region is None and options.files:
+        raise InputError("train mdn: give --region, barrel or endcap, of the clusters in the files")
     training, more = asked_for(options, TrainMdnOptions())
     more["code"] = options.code
     from smartpix.train.loop import train_mdn
 
     with crossings_of(options) as sample:
-        if options.region is None and not sample.detector:
-            raise InputError("train mdn: give --region, barrel or endcap, of the clusters in the files")
         if options.region is not None:
             print_result(
                 options, train_mdn(sample.files, options.region, options.output, training, log, **more)
@@ -249,6 +250,7 @@ def _train_mixture(options: argparse.Namespace) -> None:
 
 
 def _train_shape(options: argparse.Namespace) -> None:
+    check_source(options)
     check_there(options.files)
     from smartpix.estimate.shape import TrainShapeOptions, train_shape
 

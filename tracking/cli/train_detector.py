@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smartpix.geometry import Detector
     from smartpix.io.events import Header
 
-__all__ = ["SampleOfDetector", "crossings_of", "detector_flags"]
+__all__ = ["SampleOfDetector", "check_source", "crossings_of", "detector_flags"]
 
 PER_EVENT = 5000
 """Crossings of an entry of the sample."""
@@ -71,6 +71,18 @@ def detector_flags(parser: Any) -> None:
     )
 
 
+def check_source(options: argparse.Namespace) -> None:
+    """Check that either files or a detector are given.
+
+    Raises:
+        InputError: both or none are.
+    """
+    if bool(options.files) == (options.detector is not None):
+        raise InputError(
+            "train: give either files to train on, or --detector to train on crossings that are simulated for it"
+        )
+
+
 @contextmanager
 def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
     """What to train on: the files that are given, or a sample that is made for the detector; it is kept
@@ -79,10 +91,7 @@ def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
     Raises:
         InputError: both or none are given, an unknown detector, or another file where the sample belongs.
     """
-    if bool(options.files) == (options.detector is not None):
-        raise InputError(
-            "train: give either files to train on, or --detector to train on crossings that are simulated for it"
-        )
+    check_source(options)
     if options.files:
         yield SampleOfDetector(options.files)
         return

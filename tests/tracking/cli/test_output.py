@@ -92,7 +92,8 @@ def test_a_library_user_sees_warnings_and_nothing_else(tmp_path, cut, lines):
 def test_libraries_neither_print_nor_know_the_command():
     for package in ("smartpix", "seeding", "tracking"):
         for path in (REPOSITORY / package).rglob("*.py"):
-            if "cli" in path.parts:
+            # The program itself is a door to its commands.
+            if "cli" in path.parts or path.name == "__main__.py":
                 continue
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom):

@@ -128,7 +128,7 @@ def test_a_file_that_breaks_the_chain_does_not_end_the_run_of_the_others(
     ],
 )
 def test_a_fault_of_ours_is_not_called_damage_and_says_where_it_is(files, error, words, monkeypatch):
-    def fit(*arguments):
+    def fit(*arguments, **options):
         raise error
 
     chain = Chain.for_header(open_events(files["toy"]).header, RunOptions(graph="window", gnn="gnn-window"))
