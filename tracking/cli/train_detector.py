@@ -35,12 +35,10 @@ class SampleOfDetector:
 
     Attributes:
         files: event files.
-        detector: whether they were made for it from a detector.
         regions: that the detector has; of files that were given, nothing is said.
     """
 
     files: list[Path]
-    detector: bool = False
     regions: tuple[str, ...] = ()
 
 
@@ -121,7 +119,7 @@ def crossings_of(options: argparse.Namespace) -> Iterator[SampleOfDetector]:
             f"{path}: is not the sample that an interrupted training of this command left; move it away, as the "
             f"file of this name is deleted after the training"
         )
-    yield SampleOfDetector([path], True, _regions(detector))
+    yield SampleOfDetector([path], _regions(detector))
     path.unlink(missing_ok=True)
 
 
