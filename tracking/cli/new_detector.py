@@ -38,7 +38,7 @@ def add_new_detector(commands: Any) -> None:
         f"{QUICK.epochs} and {QUICK.graph_epochs} epochs; flags win over it"
     ))  # fmt: skip
     option_flags(
-        parser, GuideOptions(), "particles", "pileup", "gun", "events", "crossings", "estimates", "epochs",
+        parser, GuideOptions(), "particles", "pileup", "gun", "beam", "events", "crossings", "estimates", "epochs",
         "graph_epochs", "field", "seed",
     )  # fmt: skip
     parser.add_argument("--plan", action="store_true", help="print the commands, and run none")

@@ -18,7 +18,8 @@ class GuideOptions:
             or a ``beam`` along z; ``auto``: a beam where all layers stand across the beam line, else
             collisions if chromo is installed, else a gun.
         pileup: collisions in each event.
-        gun: pions in each event of a gun, or particles of a beam.
+        gun: pions in each event of a gun; few of them make no wrong edges, which the graph network learns from.
+        beam: particles in each event of a beam.
         events: that the graph network is trained on, and as many that everything is judged on.
         crossings: that the estimates are trained on.
         estimates: that the chain takes: ``mdn``, the network, or ``shape``, the cluster shapes.
@@ -30,7 +31,8 @@ class GuideOptions:
 
     particles: str = one_of("auto", ("auto", "collisions", "gun", "beam"))
     pileup: int = ranged(20, 1, 1000)
-    gun: int = ranged(30, 1, 1_000_000)
+    gun: int = ranged(300, 1, 1_000_000)
+    beam: int = ranged(30, 1, 1_000_000)
     events: int = ranged(12, 1, 100_000)
     crossings: int = ranged(150_000, 5_000, 100_000_000)
     estimates: str = one_of("mdn", ("mdn", "shape"))

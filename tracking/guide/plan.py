@@ -169,4 +169,4 @@ def _particles(options: GuideOptions) -> list[str]:
         return ["--pileup", str(options.pileup)]
     if options.particles == "gun":
         return ["--gun", str(options.gun)]
-    return ["--set", f"generate.beam.particles={options.gun}", "--set", "generate.beam.divergence=0.001"]
+    return ["--set", f"generate.beam.particles={options.beam}", "--set", "generate.beam.divergence=0.001"]
