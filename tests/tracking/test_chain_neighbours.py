@@ -86,5 +86,5 @@ def test_what_is_no_event_or_no_place_is_told(files, chain):
         chain.truth(event[["event", "clusters"]], result)
     with pytest.raises(InputError, match="edges: the field is missing; give it in T, or the header"):
         find_edges(result.hits, chain.header.detector)
-    with pytest.raises(InputError, match=r"fit: the header has the field [\d.]+ T already; leave field out"):
+    with pytest.raises(InputError, match=r"fit: the header has the field [\d.]+ T already; leave field and"):
         fit_tracks(result.hits, result.tracks, chain.header, 2.0)
