@@ -16,10 +16,8 @@ def graph_sentences() -> dict[str, tuple[str, ...]]:
             f"{export['hits_per_event']:,.0f}",
             f"{export['edges_per_event']:,.0f}",
         ),
-        "cost {} ms of processor time each": (f"{1000 * export['processor_s'] / export['graphs']:.0f}",),
-        "which is {} graphs a second on two free cores": (
-            f"{2 * export['graphs'] / export['processor_s']:.0f}",
-        ),
+        "on two cores write {} of them a second": (f"{export['events_per_s']:.0f}",),
+        "with {} ms of processor time each": (f"{export['processor_ms_per_event']:.0f}",),
         "has {} parameters": (f"{foreign['parameters']:,}",),
         "after {} events it finds {} of the findable particles": (
             str(foreign["trained_on"]),
