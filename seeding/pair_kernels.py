@@ -164,7 +164,7 @@ def _form(b: Any, at: int, cosine: Any, sine: Any, slope: Any) -> Any:
     return b[at] * cosine + b[at + LANES] * sine + b[at + 2 * LANES] * slope
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def joint_tests(b: Any, max_curvature: Any, steepest: Any, inverse_z0: Any, inverse_d0: Any) -> None:
     """The joint test of the buffer's pairs: chi2, beyond every cut where there is no track, and what belongs
     to it.
