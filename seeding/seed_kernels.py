@@ -127,7 +127,7 @@ def gather_kinks(begin: int, n: int, one: Any, two: Any, slopes: Any, near: Any,
         b[SUM + m] = rest[e, CHI2] + rest[f, CHI2]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST, forceinline=True)
 def kink_tests(b: Any, scattering: Any, softest: Any, prompt: Any, displaced: Any) -> None:
     """Kinks of the buffer's pairs of edges: chi2 with the squares ``prompt`` and ``displaced`` of the impact
     parameter's width in mm2, the impact parameter, and the sum of all chi2.

@@ -47,6 +47,10 @@ __all__ = ["FAST", "BesideReadOnly", "is_cold", "most_threads", "njit"]
 FAST = {"contract", "arcp", "nsz", "reassoc"}
 """For ``fastmath``: liberties with rounding, none with what is not finite. A loop with these still tells
 whether a number is one.
+
+Numba compiles a function alone and again with each caller, and the two may round differently. Which of them
+runs depends on whether this process compiled the caller or loaded it. A function whose numbers are stored has
+``forceinline``, so that there is one.
 """
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,5 @@
 """Other work than a run's on dask's workers: the export of graphs."""
 
-import numpy as np
 import pytest
 
 from tracking.graphs import GraphOptions, export_graphs
@@ -15,10 +14,5 @@ def test_workers_write_the_graphs_of_one_process(files, options, client, tmp_pat
     assert told["written"] == 4
     names = sorted(p.name for p in here.iterdir())
     assert names == sorted(p.name for p in there.iterdir())
-    assert (here / "graphs.json").read_bytes() == (there / "graphs.json").read_bytes()
-    for name in (n for n in names if n.endswith(".npz")):
-        with np.load(here / name) as one, np.load(there / name) as other:
-            assert one.files == other.files
-            for column in one.files:
-                # A process that compiled the kernels differs in the last digits from one that loads them.
-                np.testing.assert_allclose(one[column], other[column], rtol=1e-3, atol=1e-4)
+    for name in names:
+        assert (here / name).read_bytes() == (there / name).read_bytes()
