@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from smartpix.clusters import window_origin
 from smartpix.geometry import Detector
+from smartpix.records import lists_of, records_of
 from smartpix.schema import N_COLUMNS, N_ROWS, TRUTH
 
 __all__ = ["Pixels", "Truth", "bare_records", "cluster_records", "one_event"]
@@ -83,7 +84,7 @@ def cluster_records(
         content[f"charge_{s:02d}"] = pixels.charge[:, k].astype(np.float32)
     ids = np.arange(n, dtype=np.int64) if hit_id is None else hit_id
     truncated = _truncated(detector, pixels, first, counts, module)
-    lists = ak.unflatten(ak.zip(content), counts)
+    lists = lists_of(records_of(content), counts)
     return _records(detector, module, ids, points, local, sigma, total, truncated, lists, truth)
 
 
@@ -110,7 +111,7 @@ def bare_records(
     n = len(module)
     content = {"row": np.zeros(0, dtype=np.int16), "column": np.zeros(0, dtype=np.int16)}
     charges = {f"charge_{s:02d}": np.zeros(0, dtype=np.float32) for s in slices}
-    pixels = ak.unflatten(ak.zip(content | charges), np.zeros(n, dtype=np.int64))
+    pixels = lists_of(records_of(content | charges), np.zeros(n, dtype=np.int64))
     local = detector.to_local(module, position)[:, :2]
     # There is no telling whether a cluster that nobody wrote down was whole.
     whole = np.zeros(n, dtype=bool)
@@ -125,7 +126,7 @@ def _records(
 ) -> ak.Array:  # fmt: skip
     """Columns of :data:`smartpix.schema.CLUSTERS` with lists of pixels and truth."""
     ids = detector.columns
-    return ak.zip(
+    return records_of(
         {
             "hit_id": hit_id,
             "module_index": module.astype(np.int32),
@@ -143,8 +144,7 @@ def _records(
             "truncated": truncated,
             "pixels": pixels,
             "truth": _truth_records(truth, len(module)),
-        },
-        depth_limit=1,
+        }
     )
 
 
@@ -208,15 +208,15 @@ def _truth_records(truth: Truth | None, n_clusters: int) -> ak.Array:
         )  # fmt: skip
     order = np.lexsort((-truth.share, truth.cluster))
     columns = {name: getattr(truth, name)[order].astype(column.dtype) for name, column in TRUTH.items()}
-    return ak.unflatten(ak.zip(columns), np.bincount(truth.cluster, minlength=n_clusters))
+    return lists_of(records_of(columns), np.bincount(truth.cluster, minlength=n_clusters))
 
 
 def one_event(event: int, clusters: ak.Array, particles: ak.Array | None) -> ak.Array:
     """An array of one event from its cluster and particle records."""
     columns = {
         "event": np.array([event], dtype=np.int64),
-        "clusters": ak.unflatten(clusters, [len(clusters)]),
+        "clusters": lists_of(clusters, [len(clusters)]),
     }
     if particles is not None:
-        columns["particles"] = ak.unflatten(particles, [len(particles)])
-    return ak.zip(columns, depth_limit=1)
+        columns["particles"] = lists_of(particles, [len(particles)])
+    return records_of(columns)

@@ -23,6 +23,7 @@ from smartpix.convert.hit_tables import (
 from smartpix.geometry import Detector
 from smartpix.io.event_checks import POSITION_TOLERANCE
 from smartpix.io.physics_checks import LARGEST_OF_PARTICLES, OVER_EDGE
+from smartpix.records import records_of
 from smartpix.schema import InputError
 
 __all__ = ["LORENTZ", "MOST_CHARGE", "OFF_PLANE", "make_event"]
@@ -84,7 +85,7 @@ def make_event(tables: HitTables, detector: Detector, electrons: float = ELECTRO
     else:
         columns = tables.truth.particles
     particles = {n: np.asarray(columns.get(n, ())).astype(c.dtype) for n, c in schema.PARTICLES.items()}
-    return one_event(tables.event, clusters, ak.zip(particles))
+    return one_event(tables.event, clusters, records_of(particles))
 
 
 def _pitch_sigma(detector: Detector, module: npt.NDArray[np.int32]) -> Floats:

@@ -18,6 +18,7 @@ from smartpix.field_map import FieldMap
 from smartpix.geometry import Detector
 from smartpix.io.events import Header
 from smartpix.physics import SPEED_OF_LIGHT
+from smartpix.records import records_of
 from smartpix.schema import InputError, check
 from smartpix.simulate.crossings import broad_crossings
 from smartpix.simulate.domains import drawn_conditions
@@ -354,7 +355,7 @@ def _particle_records(particles: Particles, particle_id: npt.NDArray[np.int64]) 
     for i, axis in enumerate("xyz"):
         columns[f"v{axis}"] = particles.vertex[:, i].astype(np.float32)
         columns[f"p{axis}"] = particles.momentum[:, i].astype(np.float32)
-    return ak.zip(columns)
+    return records_of(columns)
 
 
 def _field_in_sensors(detector: Detector, options: SimulateOptions) -> npt.NDArray[np.float64]:
