@@ -14,7 +14,7 @@ __all__ = ["print_summary"]
 
 
 def print_summary(summary: dict[str, Any], output: Path) -> None:
-    """The table of a run, on stdout; errors are those of 68 % intervals (Clopper and Pearson)."""
+    """The table of a run, on stdout; errors are those of 68 % intervals."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -62,14 +62,12 @@ def print_summary(summary: dict[str, Any], output: Path) -> None:
         table.add_row(
             f"track efficiency (of all charged, pT > {pt:g} GeV, |eta| < 2.5)", rate("physics_efficiency")
         )
-        table.add_row(
-            "resolution of d0, z0 in µm", f"{number('resolution_d0_um', 0)}, {number('resolution_z0_um', 0)}"
-        )
+        table.add_row("resolution of d0, z0 in µm", f"{rate('resolution_d0_um')}, {rate('resolution_z0_um')}")
         table.add_row(
             "resolution of phi, theta in mrad",
-            f"{number('resolution_phi_mrad', 2)}, {number('resolution_theta_mrad', 2)}",
+            f"{rate('resolution_phi_mrad')}, {rate('resolution_theta_mrad')}",
         )
-        table.add_row("resolution of q/p, relative", number("resolution_qop_rel"))
+        table.add_row("resolution of q/p, relative", rate("resolution_qop_rel"))
         table.add_row("true vertices found", rate("vertex_efficiency"))
         table.add_row("vertices that are false", rate("vertex_false_rate"))
         table.add_row("vertices that are split", rate("vertex_split_rate"))

@@ -8,8 +8,9 @@ from typing import Any
 import hist
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-from smartpix.estimate.quality import half_width
+from smartpix.estimate.quality import CORE, half_width
 from smartpix.helix import curvatures
 from smartpix.schema import PARAMETERS
 from tracking.fit.tracks import Helices
@@ -20,9 +21,11 @@ __all__ = [
     "TrackResiduals",
     "joined",
     "pull_histogram",
+    "pull_sigma_interval",
     "pull_width",
     "residuals_and_pulls",
     "resolution",
+    "resolution_interval",
     "track_residuals",
     "true_parameters",
 ]
@@ -37,6 +40,8 @@ RESOLUTIONS = {
 """Of each parameter the name and the unit that residuals are told in; that of q/p is relative to its
 truth.
 """
+LEVEL = 0.6827
+"""Of the intervals: those of one standard deviation."""
 PULL_RANGE = 5.0
 """Pulls further from 0 are left out of means, standard deviations and histograms."""
 
@@ -156,6 +161,21 @@ def resolution(residuals: npt.ArrayLike) -> float | None:
     return half_width(values) if len(values) else None
 
 
+def resolution_interval(residuals: npt.ArrayLike) -> tuple[float, float] | None:
+    """68 % interval of :func:`resolution`, whatever the residuals' distribution; None for too few of them.
+
+    It reaches from one residual's size to another's: a binomial number of all lies below the true half width
+    (H. A. David and H. N. Nagaraja, Order Statistics, section 7.1).
+    """
+    values = np.asarray(residuals, dtype=np.float64)
+    size = np.sort(np.abs(values[np.isfinite(values)]))
+    low, high = (
+        int(stats.binom.ppf(level, len(size), CORE / 100)) for level in (0.5 - LEVEL / 2, 0.5 + LEVEL / 2)
+    )
+    # Ranks from 1.
+    return (float(size[low - 1]), float(size[high])) if low >= 1 and high < len(size) else None
+
+
 def pull_width(pulls: npt.ArrayLike) -> tuple[float, float] | None:
     """Mean and standard deviation of the pulls within ``PULL_RANGE``; None for fewer than two.
 
@@ -165,6 +185,22 @@ def pull_width(pulls: npt.ArrayLike) -> tuple[float, float] | None:
     values = np.asarray(pulls, dtype=np.float64)
     values = values[np.abs(values) <= PULL_RANGE]
     return (float(values.mean()), float(values.std())) if len(values) > 1 else None
+
+
+def pull_sigma_interval(pulls: npt.ArrayLike) -> tuple[float, float] | None:
+    """68 % interval of the standard deviation of :func:`pull_width`; None for fewer than two pulls.
+
+    From the variance of a sample's variance, (m4 - s^4) / n for a fourth moment m4 about the mean (H. Cramer,
+    Mathematical Methods of Statistics, section 27.4).
+    """
+    found = pull_width(pulls)
+    if found is None or found[1] == 0:
+        return None
+    mean, sigma = found
+    values = np.asarray(pulls, dtype=np.float64)
+    values = values[np.abs(values) <= PULL_RANGE]
+    error = float(np.sqrt((np.mean((values - mean) ** 4) - sigma**4) / len(values))) / (2 * sigma)
+    return sigma - error, sigma + error
 
 
 def pull_histogram(residuals: TrackResiduals) -> hist.Hist:

@@ -11,12 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from smartpix.io.root_files import read_branches
-from smartpix.rules import check_json, fields, items, optional, text, whole
+from smartpix.rules import check_json, fields, items, nullable, optional, real, text, whole
 from smartpix.schema import InputError
 from smartpix.text import read_json
+from tracking.fit.resolution import RESOLUTIONS
 from tracking.options import flat
 from tracking.runs.counts import COUNTS, PER_EVENT, RATES
-from tracking.runs.differences import Difference, Ratio, holm, of_events, of_same_events, of_sums
+from tracking.runs.differences import (
+    Difference,
+    Ratio,
+    holm,
+    of_estimates,
+    of_events,
+    of_same_events,
+    of_sums,
+)
 from tracking.runs.results import SUMMARY
 
 __all__ = ["SIGNIFICANT", "RunResult", "compare_runs", "read_run", "read_summary"]
@@ -28,12 +37,17 @@ DEFINITIONS = ("findable_layers", "findable_pt")
 """What the rates are of: runs with other ones have other particles."""
 
 _MOST = 10**15
-_WHOLE = whole(0, _MOST)
+_WHOLE, _INTERVAL = whole(0, _MOST), items(real(), 2, 2)
+_OF_FITS = (
+    *(f"resolution_{name}" for name, _ in RESOLUTIONS.values()), *(f"pull_sigma.{name}" for name in RESOLUTIONS),
+)  # fmt: skip
+"""Numbers of fitted tracks, by the names that their intervals have in a summary."""
 _COUNTS = {name: optional(_WHOLE) if column.optional else _WHOLE for name, column in COUNTS.items()}
 _RULE = fields(
     {
         "n_events": _WHOLE, "counts": fields(_COUNTS, more=True), "files": items(text()),
         "options": optional(fields({}, more=True)), "pull_sigma": optional(fields({}, more=True)),
+        "interval": optional(fields(dict.fromkeys(_OF_FITS, optional(nullable(_INTERVAL))), more=True)),
         "sha256": optional(fields({}, more=True)),
         "provenance": fields({"inputs": fields({}, more=True)}, more=True),
     },
@@ -42,6 +56,7 @@ _RULE = fields(
 """What a comparison takes of a summary."""
 
 Counts = Mapping[str, npt.NDArray[np.float64]]
+Fitted = tuple[float, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -191,9 +206,9 @@ def _compared(a: RunResult, b: RunResult) -> dict[str, Any]:
     all_events = [a.summary["n_events"], b.summary["n_events"]]
     n = all_events if rows_a is None else [len(rows_a)] * 2
     if n == all_events:
-        others = dict(_without_errors(b.summary))
+        others = dict(_of_fits(b.summary))
         numbers |= {
-            name: _bare(value, others[name]) for name, value in _without_errors(a.summary) if name in others
+            name: _of_tracks(one, others[name]) for name, one in _of_fits(a.summary) if name in others
         }
     return {
         "a": a.name, "b": b.name, "paired": paired, "n_events": n, "options": _options(a, b),
@@ -235,11 +250,17 @@ def _number(a: Ratio, b: Ratio, difference: Difference) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _bare(a: float, b: float) -> dict[str, Any]:
-    """A number of which runs keep no errors: nothing is said of its significance."""
+def _of_tracks(a: Fitted, b: Fitted) -> dict[str, Any]:
+    """A number of fits; where a run kept no interval of it nothing is said of its significance."""
+    (one, interval_a), (two, interval_b) = a, b
+    if interval_a is None or interval_b is None:
+        found = Difference(two - one, None, None, informative=False)
+    else:
+        found = of_estimates(one, interval_a, two, interval_b)
     return {
-        "a": a, "b": b, "interval_a": None, "interval_b": None, "difference": b - a, "interval": None,
-        "p": None, "significant": False, "informative": False,
+        "a": one, "b": two, "interval_a": _list(interval_a), "interval_b": _list(interval_b),
+        "difference": found.value, "interval": _list(found.interval), "p": found.p, "significant": False,
+        "informative": found.informative,
     }  # fmt: skip
 
 
@@ -247,12 +268,16 @@ def _list(interval: tuple[float, float] | None) -> list[float] | None:
     return None if interval is None else [float(end) for end in interval]
 
 
-def _without_errors(summary: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in summary.items():
-        if name.startswith("resolution_") and isinstance(value, float):
-            yield name, value
-        elif name == "pull_sigma":
-            yield from ((f"pull_sigma.{k}", v) for k, v in value.items() if isinstance(v, float))
+def _of_fits(summary: Mapping[str, Any]) -> Iterator[tuple[str, Fitted]]:
+    """Resolutions and widths of pulls with their intervals."""
+    intervals = summary.get("interval", {})
+    for name in _OF_FITS:
+        whole_name, _, parameter = name.partition(".")
+        value = summary.get(whole_name)
+        value = value.get(parameter) if isinstance(value, dict) else value
+        if isinstance(value, float):
+            interval = intervals.get(name)
+            yield name, (value, None if interval is None else (interval[0], interval[1]))
 
 
 def _options(a: RunResult, b: RunResult) -> dict[str, list[Any]]:

@@ -16,7 +16,7 @@ from scipy import stats
 
 from tracking.metrics import share_interval
 
-__all__ = ["LEVEL", "Difference", "Ratio", "holm", "of_events", "of_same_events", "of_sums"]
+__all__ = ["LEVEL", "Difference", "Ratio", "holm", "of_estimates", "of_events", "of_same_events", "of_sums"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,8 +79,9 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
 
     The variance is that of the events' differences (linearised ratios: W. G. Cochran, Sampling Techniques,
     section 6), and p is of Student's t. Where few particles differ, p is at least that of the exact test of
-    Q. McNemar (Psychometrika 12 (1947) 153) on the least number of particles that can have made the counts.
-    Of few events the spread can be small by chance: two that both gain one track would have none at all.
+    Q. McNemar (Psychometrika 12 (1947) 153) on the least number of particles that can have made the counts, and
+    the error at least the root of that number. Of few events the spread can be small by chance: two that both
+    gain one track would have none at all.
     """
     n, value = len(a.part), b.value - a.value
     nothing = a.share and not a.part.any() and not b.part.any()
@@ -89,19 +90,18 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
     if n < 2:
         return of_sums(a, b)
     sigma = _sigma(b.influence() - a.influence())
-    reach = _quantile(n - 1) * sigma
-    return Difference(
-        value, (value - reach, value + reach), max(_student(value, sigma, n - 1), _of_changes(a, b))
-    )
+    more, less = _changes(a, b)
+    reach = max(_quantile(n - 1) * sigma, 2 * np.sqrt(more + less) / (a.of.sum() + b.of.sum()))
+    exact = float(stats.binomtest(more, more + less).pvalue) if more + less else 1.0
+    return Difference(value, (value - reach, value + reach), max(_student(value, sigma, n - 1), exact))
 
 
-def _of_changes(a: Ratio, b: Ratio) -> float:
-    """The least p that the numbers of changed particles allow, whatever the events' spread."""
+def _changes(a: Ratio, b: Ratio) -> tuple[int, int]:
+    """How many particles at least are counted in the second run alone, and in the first alone."""
     # Where the whole changes too, a part that only keeps its share of it is no change.
     rate = 0.0 if np.array_equal(a.of, b.of) else (a.part.sum() + b.part.sum()) / (a.of.sum() + b.of.sum())
     change = (b.part - a.part) - rate * (b.of - a.of)
-    more, less = int(change[change > 0].sum()), int(-change[change < 0].sum())
-    return float(stats.binomtest(more, more + less).pvalue) if more + less else 1.0
+    return int(change[change > 0].sum()), int(-change[change < 0].sum())
 
 
 def of_events(a: Ratio, b: Ratio) -> Difference:
@@ -142,6 +142,23 @@ def of_sums(a: Ratio, b: Ratio) -> Difference:
     else:
         p = stats.chi2_contingency(table, correction=False).pvalue
     return Difference(value, (float(value - below), float(value + above)), float(p))
+
+
+def of_estimates(
+    a: float, interval_a: tuple[float, float], b: float, interval_b: tuple[float, float]
+) -> Difference:
+    """Of two numbers with their intervals, as if they were independent; p is of the normal distribution.
+
+    The interval is made of the two (G. Y. Zou and A. Donner, Statistics in Medicine 27 (2008) 1693). Numbers of
+    the same tracks go together, and then both it and p are larger than they need be.
+    """
+    value = b - a
+    below = float(np.hypot(b - interval_b[0], interval_a[1] - a))
+    above = float(np.hypot(interval_b[1] - b, a - interval_a[0]))
+    # The error on the side of 0.
+    sigma = below if value > 0 else above
+    p = float(2 * stats.norm.sf(abs(value) / sigma)) if sigma else float(value == 0)
+    return Difference(value, (value - below, value + above), p, informative=value != 0)
 
 
 def holm(p: Sequence[float]) -> list[float]:

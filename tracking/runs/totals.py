@@ -25,8 +25,10 @@ from tracking.fit.resolution import (
     TrackResiduals,
     joined,
     pull_histogram,
+    pull_sigma_interval,
     pull_width,
     resolution,
+    resolution_interval,
     track_residuals,
     true_parameters,
 )
@@ -240,7 +242,7 @@ class Totals:
             out |= {
                 "n_findable": self.n_findable,
                 **rates(counts),
-                "interval": intervals(counts),
+                "interval": intervals(counts) | self._fit_intervals(),
                 "track_efficiency_by_d0": self._by_d0(),
                 "binned": self._binned(),
                 **self._resolutions(),
@@ -309,6 +311,15 @@ class Totals:
         out["pull_half_width"] = {
             name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)
         }
+        return out
+
+    def _fit_intervals(self) -> dict[str, tuple[float, float] | None]:
+        """The 68 % intervals of the resolutions and of the pulls' standard deviations, as ``pull_sigma.d0``."""
+        tracks = joined(self.track_residuals) if self.track_residuals else None
+        out: dict[str, tuple[float, float] | None] = {}
+        for k, (parameter, (name, _)) in enumerate(RESOLUTIONS.items()):
+            out[f"resolution_{name}"] = resolution_interval(tracks.residual[:, k]) if tracks else None
+            out[f"pull_sigma.{parameter}"] = pull_sigma_interval(tracks.pull[:, k]) if tracks else None
         return out
 
 

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.optimize import minimize_scalar
-from scipy.stats import truncnorm
+from scipy.stats import binom, cauchy, laplace, norm, truncnorm, uniform
 
 from smartpix.schema import PARAMETERS
 from tracking.fit import resolution
 from tracking.fit.resolution import (
     joined,
     pull_histogram,
+    pull_sigma_interval,
     pull_width,
     residuals_and_pulls,
     track_residuals,
@@ -217,3 +218,29 @@ def test_the_resolution_is_the_quantile_of_the_size():
     values = np.array([-3.0, 1.0, 2.0, np.nan])
     assert resolution.resolution(values) == pytest.approx(np.percentile([1, 2, 3], 68.27))
     assert resolution.resolution([]) is None
+
+
+@pytest.mark.parametrize("n", [12, 60, 400])
+@pytest.mark.parametrize("shape", [norm, cauchy])
+def test_intervals_of_resolutions_hold_the_true_one_in_68_percent(n, shape):
+    """Whatever the tails. Of few residuals more often: there is only one or two of them more to take."""
+    rng, true = np.random.default_rng(8), shape.ppf(0.5 + 0.6827 / 2)
+    drawn = shape.rvs(size=(1000, n), random_state=rng)
+    low, high = np.array([resolution.resolution_interval(values) for values in drawn]).T
+    inside, step = np.mean((low <= true) & (true <= high)), binom.pmf(round(0.6827 * n), n, 0.6827)
+    assert 0.6827 - 0.045 < inside < 0.6827 + 0.045 + 2 * step
+
+
+def test_too_few_residuals_have_no_interval():
+    for values in ([], [1.0], [1.0, np.nan], [1.0, 2.0]):
+        assert resolution.resolution_interval(values) is None
+    assert pull_sigma_interval([1.0]) is pull_sigma_interval([]) is pull_sigma_interval([2.0, 2.0]) is None
+
+
+@pytest.mark.parametrize("shape", [norm, uniform(-1, 2), laplace(scale=0.3)])
+def test_intervals_of_pull_widths_are_as_wide_as_the_widths_scatter(shape):
+    rng = np.random.default_rng(9)
+    pulls = shape.rvs(size=(400, 300), random_state=rng)
+    widths = np.array([pull_width(p)[1] for p in pulls])
+    halves = [np.subtract(*pull_sigma_interval(p)[::-1]) / 2 for p in pulls]
+    assert np.mean(halves) == pytest.approx(widths.std(), rel=0.1)

@@ -60,6 +60,26 @@ def test_planted_differences_are_named_and_no_others():
     assert right >= 19
 
 
+def fitted(name, d0, interval):
+    summary = {"n_events": 2, "resolution_d0_um": d0, "pull_sigma": {"z0": 1.0, "qop": None}}
+    counts = {key: np.ones(1) for key in COUNTS}
+    return RunResult(name, summary | {"interval": {"resolution_d0_um": interval}}, counts, None)
+
+
+def test_a_planted_resolution_is_named_and_one_of_old_runs_only_shown():
+    a = fitted("a", 30.0, [29.5, 30.4])
+    result = compare_runs([a, fitted("b", 33.0, [32.5, 33.5]), fitted("c", 30.3, [29.8, 30.9])])
+    worse, equal = (one["numbers"]["resolution_d0_um"] for one in result["comparisons"])
+    assert (worse["significant"], equal["significant"]) == (True, False)
+    assert worse["interval"][0] < worse["difference"] == 3.0 < worse["interval"][1]
+    assert equal["p"] > 0.3
+    assert [one["significant"] for one in result["comparisons"]] == [["resolution_d0_um"], []]
+    assert result["numbers"]["pull_sigma.z0"]["p"] is None
+    assert "pull_sigma.qop" not in result["numbers"]
+    old = compare_runs([a, fitted("b", 33.0, None)])["numbers"]["resolution_d0_um"]
+    assert (old["difference"], old["interval"], old["p"], old["significant"]) == (3.0, None, None, False)
+
+
 def test_only_the_events_that_both_have_are_compared():
     rng = np.random.default_rng(13)
     a = pretended(rng, "a")

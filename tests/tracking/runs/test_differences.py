@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tracking.runs.differences import Ratio, holm, of_events, of_same_events, of_sums
+from tracking.runs.differences import Ratio, holm, of_estimates, of_events, of_same_events, of_sums
 
 N_EVENTS, N_EXPERIMENTS = 40, 120
 
@@ -132,3 +132,22 @@ def test_chances_are_corrected_as_holm_says():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_events_that_all_gain_the_same_have_an_error_all_the_same():
+    total = np.full(4, 50.0)
+    low, high = of_same_events(Ratio(np.full(4, 48.0), total), Ratio(np.full(4, 49.0), total)).interval
+    # McNemar's: the root of four changes among 200 particles.
+    assert (high - low) / 2 == pytest.approx(np.sqrt(4) / 200)
+
+
+def test_estimates_differ_as_a_gaussian_says():
+    """Symmetric errors: the closed form; others: the sides that lie towards each other."""
+    found = of_estimates(10.0, (9.7, 10.3), 11.0, (10.6, 11.4))
+    assert found.interval == pytest.approx((0.5, 1.5))
+    assert found.p == pytest.approx(2 * stats.norm.sf(2.0))
+    lopsided = of_estimates(11.0, (10.0, 11.3), 10.0, (9.0, 10.4))
+    assert lopsided.interval == pytest.approx((-1 - np.hypot(1.0, 0.3), -1 + np.hypot(0.4, 1.0)))
+    assert lopsided.p == pytest.approx(2 * stats.norm.sf(1 / np.hypot(0.4, 1.0)))
+    same = of_estimates(1.0, (0.9, 1.1), 1.0, (0.9, 1.1))
+    assert (same.value, same.p, same.informative) == (0.0, 1.0, False)

@@ -9,6 +9,7 @@ from smartpix.networks.weights import load_weights, save_weights
 from smartpix.schema import PARAMETERS, TRACK_HITS, TRACKS, InputError
 from tracking.chain import Chain
 from tracking.finders.gnn.network import ARCHITECTURE
+from tracking.fit.resolution import RESOLUTIONS
 from tracking.metrics import MIN_SHARE
 from tracking.options import RunOptions
 from tracking.runs import totals
@@ -66,6 +67,13 @@ def test_counts_of_the_events_are_those_of_the_summary_and_its_rates(toy_run):
         assert value == (summary["counts"][part] / whole if whole else None)
         low, high = summary["interval"][name] or (None, None)
         assert value is None or low <= value <= high
+    for name, (key, _) in RESOLUTIONS.items():
+        for value, of in (
+            (summary[f"resolution_{key}"], f"resolution_{key}"),
+            (summary["pull_sigma"][name], f"pull_sigma.{name}"),
+        ):
+            low, high = summary["interval"][of]
+            assert low < value < high
     binned = summary["binned"]["efficiency"]["eta"]["technical"]
     assert sum(binned["found"]) == summary["counts"]["found"]
     assert sum(binned["all"]) == summary["n_findable"]
