@@ -106,8 +106,10 @@ def test_of_a_file_that_fails_in_the_middle_nothing_stays(
     assert [name for name in found if found[name] != wanted[name]] == ["summary.json"]
     shutil.copy(copies / names[bad].name, names[bad])
     run_of(names, "out")
-    run_of(names, "anew")
-    anew = contents(tmp_path / "anew")
-    assert contents(tmp_path / "out") == anew
+    run(names, tmp_path / "anew", options, figures=False, events_per_unit=1)
+    repaired, anew = contents(tmp_path / "out"), contents(tmp_path / "anew")
+    # The summary names the figures that there are.
+    del anew["summary.json"]
+    assert anew.items() <= repaired.items()
     pictures = [name for name in whole if name.endswith(".png") and figures]
-    assert [anew[name] for name in pictures] == [whole[name] for name in pictures]
+    assert [repaired[name] for name in pictures] == [whole[name] for name in pictures]
