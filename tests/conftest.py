@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import settings
 
 from smartpix.networks.options import NetworkOptions
@@ -25,6 +26,16 @@ pytest_plugins = ("tests.left_out",)
 # looks further.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+THREADS = torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def threads_of_the_session():
+    """Commands choose how many threads torch has in this process. More than cores are free make small networks
+    of the tests that follow ten times slower.
+    """
+    yield
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")
