@@ -61,26 +61,36 @@ def with_radiating_tracks(
     free[paths.hits] = False
     follows = np.zeros((len(ranks), len(ranks)), dtype=np.bool_)
     follows[pairs.inner, pairs.outer] = pairs.inner != pairs.outer
-    rows, begin = sort_by_layer(hits.layer, free, len(ranks))
+    rows, begin, radii = sort_by_layer(hits.layer, free, hits.position, len(ranks))
     found = extend_paths(
-        paths.hits, paths.start, np.argsort(-paths.score, kind="stable"), rows, hits.position[rows], begin, follows, free, hits.position,
+        paths.hits, paths.start, np.argsort(-paths.score, kind="stable"), rows, begin, radii, follows, free, hits.position,
         hits.layer, hits.axes, hits.estimate.cholesky, hits.cot, hits.cot_covariance * cone.sigma_scale**2,
         max_curvature(field, options.radiated_pt), scattering_constant(field, cone.radiation_length),
         _cut(options.radiated_quantile), len(ranks),
     )  # fmt: skip
-    followed = np.flatnonzero(found[:, 0] >= 0)
-    of_path = paths.rows()
-    longer = {int(k): np.concatenate([of_path[k], found[k][found[k] >= 0]]) for k in followed}
-    chosen = [k for k, row in longer.items() if len(set(hits.layer[row].tolist())) >= options.min_hits]
-    if not chosen:
-        return tracks
-    new = Tracks.from_rows([longer[k] for k in chosen], paths.score[chosen])
+    new = _longer(paths, found, hits.layer, options.min_hits)
     return replace(
         tracks,
         hits=np.concatenate([tracks.hits, new.hits]),
         start=np.concatenate([tracks.start, tracks.start[-1] + new.start[1:]]),
         score=np.concatenate([tracks.score, new.score]),
     )
+
+
+def _longer(
+    paths: Tracks, found: npt.NDArray[np.int64], layer: npt.NDArray[np.int32], min_hits: int
+) -> Tracks:
+    """The paths with what was found beyond them, on enough layers; those of which nothing was found are left out."""
+    beyond = found >= 0
+    path = np.repeat(np.arange(len(paths)), np.diff(paths.start))
+    rows, path = np.append(paths.hits, found[beyond]), np.append(path, np.nonzero(beyond)[0])
+    n_layers = int(layer.max()) + 1
+    of_layers = np.unique(path * n_layers + layer[rows]) // n_layers
+    chosen = beyond[:, 0] & (np.bincount(of_layers, minlength=len(paths)) >= min_hits)
+    order = np.argsort(path, kind="stable")
+    order = order[chosen[path[order]]]
+    lengths = np.bincount(path[order], minlength=len(paths))[chosen]
+    return Tracks(hits=rows[order], start=np.append(0, np.cumsum(lengths)), score=paths.score[chosen])
 
 
 def _cut(quantile: float) -> float:
