@@ -49,8 +49,8 @@ FAST = {"contract", "arcp", "nsz", "reassoc"}
 whether a number is one.
 
 Numba compiles a function alone and again with each caller, and the two may round differently. Which of them
-runs depends on whether this process compiled the caller or loaded it. A function whose numbers are stored has
-``forceinline``, so that there is one.
+runs depends on whether this process compiled the caller or loaded it. Where the numbers of edges and seeds come
+from, ``forceinline`` leaves one of them.
 """
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,15 @@ __all__ = ["lists_of", "records_of"]
 def records_of(columns: Mapping[str, npt.NDArray[Any] | ak.Array]) -> ak.Array:
     """Records of some columns of one length.
 
-    They are those of ``ak.zip(columns, depth_limit=1)``, which takes a millisecond to find out that nothing
-    has to be broadcast: for events of few hits most of the time of writing them.
+    They are those of ``ak.zip(columns, depth_limit=1)``, which finds out first that nothing has to be
+    broadcast; of events of few hits that takes longer than all else.
+
+    Raises:
+        ValueError: the columns are not of one length.
     """
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"records: columns of one length are needed, and they are of {lengths}")
     contents = [
         column.layout if isinstance(column, ak.Array) else ak.contents.NumpyArray(column)
         for column in columns.values()
@@ -26,6 +32,14 @@ def records_of(columns: Mapping[str, npt.NDArray[Any] | ak.Array]) -> ak.Array:
 
 
 def lists_of(records: ak.Array, counts: Sequence[int] | npt.NDArray[np.integer[Any]]) -> ak.Array:
-    """Records one after another as lists of some lengths, which add up to all: as ``ak.unflatten`` has them."""
-    offsets = ak.index.Index64(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    return ak.Array(ak.contents.ListOffsetArray(offsets, records.layout))
+    """Records one after another as lists of some lengths, as ``ak.unflatten`` has them.
+
+    Raises:
+        ValueError: the lengths do not add up to all records.
+    """
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    if offsets[-1] != len(records):
+        raise ValueError(
+            f"records: lists of {offsets[-1]} in all are asked for, and there are {len(records)}"
+        )
+    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(offsets), records.layout))

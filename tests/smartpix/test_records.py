@@ -23,3 +23,11 @@ def test_events_without_hits_have_their_types():
     records = records_of({"a": np.zeros(0, dtype=np.int16)})
     assert str(lists_of(records, []).type) == "0 * var * {a: int16}"
     assert lists_of(records, [0, 0]).to_list() == [[], []]
+
+
+def test_lengths_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"of one length .*'a': 2, 'b': 0"):
+        records_of({"a": np.zeros(2), "b": np.zeros(0)})
+    for counts in ([1], [2, 1], []):
+        with pytest.raises(ValueError, match=r"there are 2"):
+            lists_of(records_of({"a": np.zeros(2)}), counts)

@@ -67,7 +67,7 @@ def comparison_text(one: Mapping[str, Any]) -> str:
         column.no_wrap = True
         column.justify = "left" if column is table.columns[0] else "right"
     for name, number in one["numbers"].items():
-        if name in one["same"] or (number["interval"] is None and number["difference"] == 0):
+        if name in one["same"] or (number["difference"] == 0 and number["p"] in (None, 1.0)):
             continue
         chance = "" if number["p"] is None else f"{number['p']:.2g}"
         table.add_row(

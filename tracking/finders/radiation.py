@@ -22,7 +22,7 @@ from tracking.finders.paths import build_tracks
 from tracking.finders.radiation_kernels import extend_paths, sort_by_layer
 from tracking.finders.tracks import Tracks
 
-__all__ = ["with_radiating_tracks"]
+__all__ = ["longer_paths", "with_radiating_tracks"]
 
 N_KNOWN = 3
 """Hits of a path before the loss, which fix its helix."""
@@ -68,7 +68,7 @@ def with_radiating_tracks(
         max_curvature(field, options.radiated_pt), scattering_constant(field, cone.radiation_length),
         _cut(options.radiated_quantile), len(ranks),
     )  # fmt: skip
-    new = _longer(paths, found, hits.layer, options.min_hits)
+    new = longer_paths(paths, found, hits.layer, options.min_hits)
     return replace(
         tracks,
         hits=np.concatenate([tracks.hits, new.hits]),
@@ -77,7 +77,7 @@ def with_radiating_tracks(
     )
 
 
-def _longer(
+def longer_paths(
     paths: Tracks, found: npt.NDArray[np.int64], layer: npt.NDArray[np.int32], min_hits: int
 ) -> Tracks:
     """The paths with what was found beyond them, on enough layers; those of which nothing was found are left out."""

@@ -29,7 +29,7 @@ STRAIGHT = 1e-9
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sector(x: float, y: float) -> int:
-    """Of a point, from 0 at phi = -pi. They rise with phi, and most of them are not of one size."""
+    """Of a point, from 0 at phi = -pi: steps of the diamond angle, which rises with phi and needs no arctangent."""
     size = abs(x) + abs(y)
     quarters = 1 - x / size if size > 0 else 0.0
     return min(int((2 + (quarters if y >= 0 else -quarters)) * (N_SECTORS / 4)), N_SECTORS - 1)
@@ -69,10 +69,13 @@ def reachable(
 
     A chord of length s that turns by an angle of up to asin(most s / 2), and by less than 45 degrees, to ``side``
     (1 or -1). Seen from the beam line, a straight way at an angle a to the radius r ends at the radius R at an
-    azimuth of a - asin(r / R sin a) beyond that of its start, which rises with a and, away from 0, with R.
+    azimuth of a - asin(r / R sin a) beyond that of its start. For R > r this rises with a and, away from 0, with
+    R.
     """
+    if far == 0:
+        return 0, -1
     r, heading = math.sqrt(x * x + y * y), math.atan2(x * ty - y * tx, x * tx + y * ty)
-    if abs(heading) >= EIGHTH:
+    if r == 0 or abs(heading) >= EIGHTH:
         return 0, N_SECTORS - 1
     # All ways go outwards.
     if far <= r:

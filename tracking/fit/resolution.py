@@ -43,6 +43,8 @@ truth.
 LEVEL = 0.6827
 """Of the intervals: those of one standard deviation."""
 PULL_RANGE = 5.0
+MANY_PULLS = 50
+"""From these on the interval of their width holds the true one nearly as often as it says."""
 """Pulls further from 0 are left out of means, standard deviations and histograms."""
 
 Floats = npt.NDArray[np.float64]
@@ -162,10 +164,10 @@ def resolution(residuals: npt.ArrayLike) -> float | None:
 
 
 def resolution_interval(residuals: npt.ArrayLike) -> tuple[float, float] | None:
-    """68 % interval of :func:`resolution`, whatever the residuals' distribution; None for too few of them.
+    """68 % interval of :func:`resolution` of independent residuals of any distribution; None for too few.
 
-    It reaches from one residual's size to another's: a binomial number of all lies below the true half width
-    (H. A. David and H. N. Nagaraja, Order Statistics, section 7.1).
+    It reaches from one order statistic of their sizes to another: a binomial number of all lies below the true
+    half width (H. A. David and H. N. Nagaraja, Order Statistics, section 7.1).
     """
     values = np.asarray(residuals, dtype=np.float64)
     size = np.sort(np.abs(values[np.isfinite(values)]))
@@ -188,17 +190,17 @@ def pull_width(pulls: npt.ArrayLike) -> tuple[float, float] | None:
 
 
 def pull_sigma_interval(pulls: npt.ArrayLike) -> tuple[float, float] | None:
-    """68 % interval of the standard deviation of :func:`pull_width`; None for fewer than two pulls.
+    """68 % interval of the standard deviation of :func:`pull_width`; None for fewer than :data:`MANY_PULLS`.
 
-    From the variance of a sample's variance, (m4 - s^4) / n for a fourth moment m4 about the mean (H. Cramer,
-    Mathematical Methods of Statistics, section 27.4).
+    From the variance of the variance of many independent numbers, (m4 - s^4) / n for a fourth moment m4 about
+    the mean (H. Cramér, Mathematical Methods of Statistics, section 27.4). Of few it would be too narrow.
     """
     found = pull_width(pulls)
-    if found is None or found[1] == 0:
-        return None
-    mean, sigma = found
     values = np.asarray(pulls, dtype=np.float64)
     values = values[np.abs(values) <= PULL_RANGE]
+    if found is None or found[1] == 0 or len(values) < MANY_PULLS:
+        return None
+    mean, sigma = found
     error = float(np.sqrt((np.mean((values - mean) ** 4) - sigma**4) / len(values))) / (2 * sigma)
     return sigma - error, sigma + error
 

@@ -179,7 +179,7 @@ def compare_runs(runs: Sequence[RunResult]) -> dict[str, Any]:
         one["same"] = [
             name
             for name, number in one["numbers"].items()
-            if not number.pop("informative") and number["p"] is not None
+            if not number.pop("informative") and number["p"] is not None and name not in _OF_FITS
         ]
     return {**compared[0], "comparisons": compared}
 

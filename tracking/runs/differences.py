@@ -1,4 +1,4 @@
-"""Whether a rate of two runs differs: the difference with its interval, and how likely chance made it.
+"""Whether a number of two runs differs: the difference with its interval, and how likely chance made it.
 
 Of the same events both runs see the same particles, and only what they do differently counts: the errors are
 of the difference of every event, which is far smaller than those of the two rates. Particles of an event are
@@ -79,9 +79,9 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
 
     The variance is that of the events' differences (linearised ratios: W. G. Cochran, Sampling Techniques,
     section 6), and p is of Student's t. Where few particles differ, p is at least that of the exact test of
-    Q. McNemar (Psychometrika 12 (1947) 153) on the least number of particles that can have made the counts, and
-    the error at least the root of that number. Of few events the spread can be small by chance: two that both
-    gain one track would have none at all.
+    Q. McNemar (Psychometrika 12 (1947) 153) on the least number of particles that can have made the counts. The
+    error of a share is at least the root of that number over all particles. Of few events the spread can be
+    small by chance: two that both gain one track would have none at all.
     """
     n, value = len(a.part), b.value - a.value
     nothing = a.share and not a.part.any() and not b.part.any()
@@ -91,7 +91,9 @@ def of_same_events(a: Ratio, b: Ratio) -> Difference:
         return of_sums(a, b)
     sigma = _sigma(b.influence() - a.influence())
     more, less = _changes(a, b)
-    reach = max(_quantile(n - 1) * sigma, 2 * np.sqrt(more + less) / (a.of.sum() + b.of.sum()))
+    reach = _quantile(n - 1) * sigma
+    if a.share:
+        reach = max(reach, 2 * np.sqrt(more + less) / (a.of.sum() + b.of.sum()))
     exact = float(stats.binomtest(more, more + less).pvalue) if more + less else 1.0
     return Difference(value, (value - reach, value + reach), max(_student(value, sigma, n - 1), exact))
 

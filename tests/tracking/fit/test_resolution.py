@@ -231,10 +231,21 @@ def test_intervals_of_resolutions_hold_the_true_one_in_68_percent(n, shape):
     assert 0.6827 - 0.045 < inside < 0.6827 + 0.045 + 2 * step
 
 
+def test_intervals_of_resolutions_lie_between_two_ranks():
+    """Of 12 numbers 6.6 to 9.8 lie below the half width: 8.2 and the 68 % of a binomial distribution about it."""
+    for n, ranks in ((12, (7, 11)), (60, (37, 46)), (400, (264, 283))):
+        mean, sigma = 0.6827 * n, np.sqrt(0.6827 * 0.3173 * n)
+        assert resolution.resolution_interval(np.arange(1.0, n + 1)) == ranks
+        assert ranks == pytest.approx((mean - sigma, mean + sigma + 1), abs=1)
+
+
 def test_too_few_residuals_have_no_interval():
     for values in ([], [1.0], [1.0, np.nan], [1.0, 2.0]):
         assert resolution.resolution_interval(values) is None
-    assert pull_sigma_interval([1.0]) is pull_sigma_interval([]) is pull_sigma_interval([2.0, 2.0]) is None
+    rng = np.random.default_rng(10)
+    assert all(pull_sigma_interval(values) is None for values in ([], [1.0], [2.0] * 80, rng.normal(size=49)))
+    assert pull_sigma_interval(np.append(rng.normal(size=49), [np.nan, 30.0])) is None
+    assert pull_sigma_interval(rng.normal(size=50)) is not None
 
 
 @pytest.mark.parametrize("shape", [norm, uniform(-1, 2), laplace(scale=0.3)])
@@ -244,3 +255,11 @@ def test_intervals_of_pull_widths_are_as_wide_as_the_widths_scatter(shape):
     widths = np.array([pull_width(p)[1] for p in pulls])
     halves = [np.subtract(*pull_sigma_interval(p)[::-1]) / 2 for p in pulls]
     assert np.mean(halves) == pytest.approx(widths.std(), rel=0.1)
+
+
+def test_intervals_of_pull_widths_hold_the_true_one_in_68_percent():
+    rng = np.random.default_rng(11)
+    inside = [
+        low <= 1 <= high for low, high in (pull_sigma_interval(rng.normal(size=60)) for _ in range(1000))
+    ]
+    assert np.mean(inside) == pytest.approx(0.6827, abs=0.05)

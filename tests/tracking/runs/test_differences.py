@@ -149,5 +149,8 @@ def test_estimates_differ_as_a_gaussian_says():
     lopsided = of_estimates(11.0, (10.0, 11.3), 10.0, (9.0, 10.4))
     assert lopsided.interval == pytest.approx((-1 - np.hypot(1.0, 0.3), -1 + np.hypot(0.4, 1.0)))
     assert lopsided.p == pytest.approx(2 * stats.norm.sf(1 / np.hypot(0.4, 1.0)))
+    mirrored = of_estimates(-11.0, (-11.3, -10.0), -10.0, (-10.4, -9.0))
+    assert mirrored.interval == pytest.approx((1 - np.hypot(0.4, 1.0), 1 + np.hypot(1.0, 0.3)))
+    assert mirrored.p == pytest.approx(lopsided.p)
     same = of_estimates(1.0, (0.9, 1.1), 1.0, (0.9, 1.1))
     assert (same.value, same.p, same.informative) == (0.0, 1.0, False)
