@@ -8,6 +8,7 @@ direction. In a field along +z electrons then drift towards -y in the barrel, as
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from functools import cached_property
@@ -73,6 +74,13 @@ class Detector(Rows):
     def table(self) -> dict[str, npt.NDArray[np.generic]]:
         """The columns, in the global frame."""
         return dict(self.columns)
+
+    def fingerprint(self) -> str:
+        """sha256 of the columns: the same for the same modules at the same places in the same order."""
+        digest = hashlib.sha256()
+        for name, column in schema.DETECTOR.items():
+            digest.update(np.asarray(self.columns[name]).astype(column.dtype).tobytes())
+        return digest.hexdigest()
 
     def take(self, rows: npt.NDArray[np.int64]) -> Detector:
         """A detector of some of the modules."""

@@ -69,6 +69,7 @@ def shoot(
     kind: str = "pion",
     field: float | None = None,
     options: SimulateOptions | None = None,
+    event: int = 0,
     seed: int = 1,
 ) -> Shot:
     """Shoot a few particles through a detector and read it out.
@@ -87,6 +88,7 @@ def shoot(
         options: of field, transport with its material, sensor and readout, all of which they then decide.
             Those of the particles are not used. None: the defaults, with the detector's own field and
                 material.
+        event: its number, by which events of several shots that go into one file are told apart.
         seed: of scattering, energy loss, charge and noise.
 
     Returns:
@@ -96,7 +98,9 @@ def shoot(
         InputError: arguments of different lengths or out of range, an unknown kind or detector, or pyacts is
             missing for the generic one.
     """
-    check("shoot", "seed", seed, isinstance(seed, int | np.integer) and seed >= 0, "a whole number from 0 on")
+    for name, number in (("event", event), ("seed", seed)):
+        good = isinstance(number, int | np.integer) and number >= 0
+        check("shoot", name, number, good, "a whole number from 0 on")
     particles = _particles(pt, eta, phi, vertex, charge, kind)
     base = options or SimulateOptions()
     base = replace(base, generate=GenerateOptions(pileup=0))
@@ -107,7 +111,7 @@ def shoot(
         base = replace(base, field=field)
     base, _ = chosen(base, made.detector)
     crossings = carried([particles], made.detector, base, seed)[0]
-    events = simulate_event(crossings, made.detector, base, 0, seed)
+    events = simulate_event(crossings, made.detector, base, int(event), seed)
     return Shot(header(made.detector, base, 1, seed, COMMAND), crossings, events)
 
 

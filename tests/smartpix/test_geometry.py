@@ -230,3 +230,12 @@ def test_modules_are_found_by_their_ids_in_any_order(detector):
     rows = np.array([3999, 0, 17, 2500, 17])
     ids = [np.asarray(detector.columns[n])[rows] for n in ("volume_id", "layer_id", "module_id")]
     np.testing.assert_array_equal(detector.find_modules(*ids), rows)
+
+
+def test_the_fingerprint_is_of_every_column_and_of_nothing_else(detector):
+    columns = {name: np.array(column) for name, column in detector.columns.items()}
+    wider = {name: column.astype(np.result_type(column, np.float64)) for name, column in columns.items()}
+    assert Detector(columns).fingerprint() == Detector(wider).fingerprint() == detector.fingerprint()
+    names = ("cx", "module_t", "module_hv", "pitch_u", "module_id")
+    changed = [columns | {name: np.append(columns[name][:-1], columns[name][-1] * 2)} for name in names]
+    assert len({detector.fingerprint(), *(Detector(c).fingerprint() for c in changed)}) == len(names) + 1

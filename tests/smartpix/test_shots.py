@@ -59,6 +59,7 @@ def test_a_detector_by_name_brings_its_field_and_material():
     # The same particles with the same seed are the same, and those of another are not.
     again = shoot("barrel3", 3.0, phi=np.linspace(0, 6, 7))
     np.testing.assert_array_equal(again.crossings.point, shot.crossings.point)
+    assert (again.events["event"][0], shoot("barrel3", 3.0, event=4).events["event"][0]) == (0, 4)
     other = shoot("barrel3", 3.0, phi=np.linspace(0, 6, 7), seed=2)
     assert not np.array_equal(other.crossings.point, shot.crossings.point)
 
@@ -77,6 +78,7 @@ def test_a_detector_by_name_brings_its_field_and_material():
         ({"pt": []}, "there is no particle"),
         ({"pt": 1.0, "eta": [0.0, -900.0]}, "eta must be -20 to 20 and is -900"),
         ({"pt": 1.0, "seed": -1}, "seed must be a whole number from 0 on"),
+        ({"pt": 1.0, "event": 0.5}, "event must be a whole number from 0 on"),
         ({"pt": [[1.0]]}, "one value, or one for each particle"),
     ],
 )

@@ -19,6 +19,7 @@ from tests.seeding import toys
 from tests.tracking.conftest import crossings_of
 from tracking import chain as chain_module
 from tracking.chain import FOLLOW, STAGES, Chain
+from tracking.chain_warnings import chain_warnings
 from tracking.finders.gnn.finder import SECOND_PASS
 from tracking.finders.gnn.options import DisplacedOptions
 from tracking.finders.options import BuildOptions
@@ -330,6 +331,35 @@ def test_that_networks_do_not_fit_is_a_warning_where_clusters_would_be_split(fil
     assert sum("clusters of several particles are not split" in line for line in lines) == 1
     told = Chain.for_header(header, dataclasses.replace(options, split=SplitOptions(mode="off"))).warnings
     assert not any("split" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("field", "build", "fit", "words"),
+    [
+        (0.0, {}, {"energy_loss": True}, ["fit.energy_loss has no effect without a field"]),
+        (0.0, {"radiated_pt": 0.1}, {}, ["build.radiated_pt has no effect without a field"]),
+        (
+            2.0,
+            {"radiated_pt": 0.1, "min_hits": 3},
+            {},
+            ["no effect with build.min_hits=3: paths of 3 clusters"],
+        ),
+        (2.0, {}, {"particle": "electron"}, ["set fit.energy_loss=true"]),
+        (2.0, {"radiated_pt": 0.1}, {"particle": "electron", "energy_loss": True}, []),
+        (2.0, {}, {"particle": "proton"}, []),
+    ],
+)
+def test_options_without_effect_are_told(files, chain, field, build, fit, words):
+    header = dataclasses.replace(open_events(files["toy"]).header, field=field)
+    options = dataclasses.replace(
+        chain.options,
+        build=dataclasses.replace(chain.options.build, **build),
+        fit=dataclasses.replace(chain.options.fit, **fit),
+    )
+    told = chain_warnings(header, options, chain.estimator)
+    found = [line for line in told if line.startswith(("fit.", "build."))]
+    assert len(found) == len(words)
+    assert all(word in line for word, line in zip(words, found, strict=True))
 
 
 def test_a_table_of_the_field_that_the_file_does_not_hold_is_a_warning(files, options):

@@ -22,7 +22,7 @@ from tracking.finders.paths import build_tracks
 from tracking.finders.radiation_kernels import extend_paths, sort_by_layer
 from tracking.finders.tracks import Tracks
 
-__all__ = ["longer_paths", "with_radiating_tracks"]
+__all__ = ["N_KNOWN", "longer_paths", "with_radiating_tracks"]
 
 N_KNOWN = 3
 """Hits of a path before the loss, which fix its helix."""

@@ -50,6 +50,7 @@ _RULE = fields(
         "interval": optional(fields(dict.fromkeys(_OF_FITS, optional(nullable(_INTERVAL))), more=True)),
         "sha256": optional(fields({}, more=True)),
         "provenance": fields({"inputs": fields({}, more=True)}, more=True),
+        "detector": optional(fields({"modules": _WHOLE, "layers": _WHOLE, "sha256": text()})),
     },
     more=True,
 )  # fmt: skip
@@ -305,7 +306,13 @@ def _warnings(a: RunResult, b: RunResult, rows: Any) -> Iterator[str]:
 
 
 def _unseen(a: RunResult, b: RunResult) -> Iterator[str]:
-    """What differs and is no option: truth, and weights under the same name."""
+    """What differs and is no option: the detector, truth, and weights under the same name."""
+    detectors = [run.summary["detector"] for run in (a, b) if "detector" in run.summary]
+    if len(detectors) == 2 and detectors[0] != detectors[1]:
+        yield (
+            f"the detectors differ, or where their modules are: {' and '.join(_detector(d) for d in detectors)}; rates "
+            "are of the particles that are findable in each"
+        )
     has_truth = ["findable" in run.counts for run in (a, b)]
     if has_truth[0] != has_truth[1]:
         yield f"{(a, b)[has_truth[0]].name}: has no truth, so that efficiencies and fakes are not compared"
@@ -313,3 +320,7 @@ def _unseen(a: RunResult, b: RunResult) -> Iterator[str]:
     for name in sorted(one.keys() & two.keys()):
         if one[name] != two[name] and name not in _options(a, b):
             yield f"{name}: the runs took other weights, though the option is the same"
+
+
+def _detector(told: Mapping[str, Any]) -> str:
+    return f"{told['modules']:,} modules on {told['layers']} layers ({told['sha256'][:8]})"

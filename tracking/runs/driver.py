@@ -228,7 +228,8 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     summary = {"files": merge.files, "failed": dict(failed), **merge.merged.totals.summary()}
     if plan.original is not None:
         summary["joined"] = join_tracks(folder / "tracks.root", plan.original, folder, merge.record)
-    warnings = advice(summary, plan.options, len(plan.chain.header.detector.layers))
+    detector = plan.chain.header.detector
+    warnings = advice(summary, plan.options, len(detector.layers))
     for line in warnings:
         log.warning(line)
     if "n_findable" in summary:
@@ -237,6 +238,11 @@ def _summarise(plan: Plan, merge: Merge, failed: Mapping[str, str], folder: Path
     if plan.events is not None:
         summary["event_range"] = list(plan.events)
     summary["beam_spot"] = plan.beam_spot()
+    summary["detector"] = {
+        "modules": len(detector),
+        "layers": len(detector.layers),
+        "sha256": detector.fingerprint(),
+    }
     summary["warnings"] = [*plan.chain.warnings, *warnings]
     summary["cite"] = cited_by_run(kind_of(plan.chain.estimator))
     return summary

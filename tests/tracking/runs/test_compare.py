@@ -80,6 +80,21 @@ def test_a_planted_resolution_is_named_and_one_of_old_runs_only_shown():
     assert (old["difference"], old["interval"], old["p"], old["significant"]) == (3.0, None, None, False)
 
 
+def test_other_detectors_and_moved_modules_are_told():
+    one, *others = (
+        {"modules": n, "layers": 4, "sha256": digit * 64} for n, digit in ((1448, "a"), (1448, "b"), (8, "c"))
+    )
+    a = fitted("a", 30.0, None)
+    a, *runs = (replace(a, name=name, summary=a.summary | {"detector": found}) for name, found in
+                (("a", one), ("same", one), ("moved", others[0]), ("small", others[1])))  # fmt: skip
+    told = [
+        [line for line in c["warnings"] if "detectors differ" in line]
+        for c in compare_runs([a, *runs])["comparisons"]
+    ]
+    assert [len(lines) for lines in told] == [0, 1, 1]
+    assert "1,448 modules on 4 layers (aaaaaaaa) and 8 modules on 4 layers (cccccccc)" in told[2][0]
+
+
 def test_only_the_events_that_both_have_are_compared():
     rng = np.random.default_rng(13)
     a = pretended(rng, "a")
