@@ -63,6 +63,8 @@ STYLE = {
     "mathtext.fontset": "dejavusans",
     "axes.unicode_minus": True,
     "figure.constrained_layout.use": True,
+    # A grid is no data and lies under them.
+    "axes.axisbelow": True,
     # Axes end where the data do, and not at the next round number.
     "axes.autolimit_mode": "data",
     "axes.xmargin": 0.05,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tracking.runs.toy_runs import ALONE, call, parts, results, run_into
 from tracking.options import RunOptions
-from tracking.runs import driver
+from tracking.runs import driver, figures
 from tracking.runs.workers import connect
 
 
@@ -14,6 +14,17 @@ from tracking.runs.workers import connect
 def info(caplog):
     """What a run logs of its progress is there for tests to read."""
     caplog.set_level("INFO", "tracking")
+
+
+@pytest.fixture(scope="module")
+def few_figures():
+    """Of all figures only the efficiency, the cone study and the event display, since figures take most of the
+    time of small runs.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("residuals", "fakes", "track_pulls", "track_resolutions", "vertices"):
+            patch.setattr(figures, name, lambda *arguments: None)
+        yield
 
 
 @pytest.fixture(scope="package")

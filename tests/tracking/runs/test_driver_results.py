@@ -17,7 +17,7 @@ from tracking.runs.results import SUMMARY, TIMES, check_in_the_way, old_results,
 
 pytest.importorskip("distributed")
 
-pytestmark = pytest.mark.usefixtures("info")
+pytestmark = pytest.mark.usefixtures("info", "few_figures")
 
 
 def test_results_of_the_run_before_do_not_stay_beside_the_new_ones(files, options, tmp_path):

@@ -13,6 +13,8 @@ from tracking.runs import driver, merge, unfinished, units
 from tracking.runs.driver import run
 from tracking.runs.outputs import EXTRA
 
+pytestmark = pytest.mark.usefixtures("few_figures")
+
 
 @pytest.fixture(scope="module")
 def options(weights):
@@ -28,7 +30,7 @@ def copies(files, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(copies, options, tmp_path_factory):
+def whole(copies, options, few_figures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     run(copies / "*.root", folder, options, events_per_unit=1)
     return contents(folder)

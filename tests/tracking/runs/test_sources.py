@@ -33,7 +33,7 @@ def opened(monkeypatch):
     return names
 
 
-def test_a_run_opens_every_file_once(files, weights, opened, tmp_path):
+def test_a_run_opens_every_file_once(files, weights, opened, few_figures, tmp_path):
     """Also where it is of several units, has figures, and its events are known by their numbers."""
     options = RunOptions(gnn=str(weights), write=("tracks.csv",))
     run([files["first"], files["second"]], tmp_path, options, events_per_unit=1)
