@@ -80,6 +80,11 @@ def plot_levers(path: Path, result: Mapping[str, Any]) -> None:
 
 def plot_bits(path: Path, result: Mapping[str, Any]) -> None:
     """Reduction against the bits of a cluster, of all settings."""
+
+    def at(numbers: Mapping[str, Any]) -> tuple[float, float]:
+        return numbers["bits_per_cluster"], numbers["reduction"]
+
+    base = result["link"]["pixels"]
     with figure(path, _title(result), (9, 6.5), note=BITS) as (_, axis):
         levers = list(dict.fromkeys(lever for lever, _, _ in settings(result)))
         for lever, colour, marker in zip(levers, COLOURS, "os^vDP", strict=True):
@@ -91,21 +96,13 @@ def plot_bits(path: Path, result: Mapping[str, Any]) -> None:
                 ls=":", label=lever,
             )  # fmt: skip
             for label, n in rows:
-                if n is not result["link"]["pixels"]:
+                # The base is in every lever, and has one word for all.
+                if at(n) != at(base):
                     axis.annotate(
-                        label.removesuffix(" a number"), (n["bits_per_cluster"], n["reduction"]), fontsize=10,
-                        color=colour, xytext=(5, 4), textcoords="offset points",
+                        label.removesuffix(" a number"), at(n), fontsize=10, color=colour,
+                        xytext=(5, -14 if lever == "link" else 4), textcoords="offset points",
                     )  # fmt: skip
-        base = result["link"]["pixels"]
-        axis.plot(
-            base["bits_per_cluster"],
-            base["reduction"],
-            color="black",
-            marker="*",
-            ms=16,
-            ls="none",
-            label="base",
-        )
+        axis.plot(*at(base), color="black", marker="*", ms=16, ls="none", label="base")
         # Room for the last label.
         axis.margins(x=0.15)
         axis.set_xlabel("bits of a cluster")
