@@ -51,6 +51,7 @@ _RULE = fields(
         "sha256": optional(fields({}, more=True)),
         "provenance": fields({"inputs": fields({}, more=True)}, more=True),
         "detector": optional(fields({"modules": _WHOLE, "layers": _WHOLE, "sha256": text()})),
+        **{f"resolution_{name}": optional(nullable(real())) for name, _ in RESOLUTIONS.values()},
     },
     more=True,
 )  # fmt: skip

@@ -153,6 +153,25 @@ def test_a_summary_alone_is_compared_unpaired(runs, tmp_path, capsys):
     assert result["numbers"]["edges_per_event"]["interval"] is None
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"resolution_d0_um": "small"}, "'resolution_d0_um' must be a finite number"),
+        ({"interval": {"resolution_d0_um": [1.0]}}, "'interval.resolution_d0_um' must be a list of 2 items"),
+        (
+            {"interval": {"pull_sigma.d0": [1.0, None]}},
+            r"'interval.pull_sigma.d0\[1\]' must be a finite number",
+        ),
+        ({"detector": {"modules": 3, "layers": 1}}, "'detector.sha256' must be"),
+    ],
+)
+def test_damaged_numbers_of_tracks_are_told(runs, tmp_path, change, words):
+    summary = json.loads((runs / "a" / "summary.json").read_text())
+    (tmp_path / "told.json").write_text(json.dumps(summary | change))
+    with pytest.raises(InputError, match=words):
+        read_run(tmp_path / "told.json")
+
+
 def test_what_is_no_run_is_told(runs, tmp_path, files):
     one = read_run(runs / "a")
     (tmp_path / "old.json").write_text('{"n_events": 3}')
