@@ -26,9 +26,9 @@ PROGRAMS = {
 }
 """By Debian package: what must be there of it, a command or a file; one of several is enough."""
 
-ESSENTIAL = ("bash", "dirname", "rm", "as", "ld")
-"""What every Debian system has, and what g++ brings, as far as the build scripts of hls4ml call it by
-name.
+ESSENTIAL = ("bash", "dirname", "mkdir", "mv", "rm", "seq", "as", "ld")
+"""What every Debian system has, and what g++ brings, as far as data/make.sh and the build scripts of hls4ml call it
+by name.
 """
 
 COMPILE = (

@@ -24,7 +24,7 @@ from smartpix.schema import InputError, check, check_types
 from smartpix.siblings import AT_START
 from smartpix.simulate.options import GenerateOptions
 from tracking.bench.events import simulated
-from tracking.bench.memory import peak_mb, resident_mb
+from tracking.bench.memory import give_back_memory, peak_mb, resident_mb
 from tracking.chain import Chain, EventResult
 from tracking.finders.clock import processor_time
 from tracking.options import RunOptions
@@ -166,6 +166,7 @@ def memory_growth(path: str | Path, n_events: int) -> tuple[float, list[tuple[in
         InputError: as for a run, or there are no events.
     """
     chain = Chain.for_header(open_events(path).header, RunOptions())
+    give_back_memory()
     readings: list[tuple[int, float]] = []
     n = 0
     while n < n_events:
