@@ -15,6 +15,7 @@ from smartpix.helix import curvatures
 from smartpix.schema import PARAMETERS
 from tracking.fit.tracks import Helices
 from tracking.metrics import EventTruth, TrackScore
+from tracking.metrics.counts import LEVEL
 
 __all__ = [
     "RESOLUTIONS",
@@ -40,8 +41,6 @@ RESOLUTIONS = {
 """Of each parameter the name and the unit that residuals are told in; that of q/p is relative to its
 truth.
 """
-LEVEL = 0.6827
-"""Of the intervals: those of one standard deviation."""
 PULL_RANGE = 5.0
 MANY_PULLS = 50
 """From these on the interval of their width holds the true one nearly as often as it says."""

@@ -30,6 +30,9 @@ all that is beyond."""
 TRACK_BINS = {"pt": PT_BINS, "eta": np.linspace(-4, 4, 17)}
 """Bins of fakes and duplicates against the fitted pT (GeV) and eta."""
 
+LEVEL = 0.6827
+"""Of the intervals that numbers are told with: those of one standard deviation."""
+
 
 def efficiency_counts(truth: EventTruth, found: npt.NDArray[np.bool_], d0: Floats) -> dict[str, hist.Hist]:
     """Particles and found ones of an event against each variable of ``BINS``; of pile-up only where it is
@@ -97,7 +100,7 @@ def track_counts(theta: Floats, qop: Floats, score: TrackScore) -> dict[str, his
     return counts
 
 
-def clopper_pearson(passed: Floats, total: Floats, level: float = 0.6827) -> tuple[Floats, Floats]:
+def clopper_pearson(passed: Floats, total: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """Exact binomial interval (Clopper and Pearson, Biometrika 26 (1934) 404): lower and upper bound of each
     bin.
     """

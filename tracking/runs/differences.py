@@ -15,13 +15,12 @@ import numpy.typing as npt
 from scipy import stats
 
 from tracking.metrics import share_interval
+from tracking.metrics.counts import LEVEL
 
-__all__ = ["LEVEL", "Difference", "Ratio", "holm", "of_estimates", "of_events", "of_same_events", "of_sums"]
+__all__ = ["Difference", "Ratio", "holm", "of_estimates", "of_events", "of_same_events", "of_sums"]
 
 Floats = npt.NDArray[np.float64]
 
-LEVEL = 0.6827
-"""Of the intervals: those of one standard deviation."""
 FEW = 100
 """In a cell of a table of two shares: with fewer the test is exact, with more it is the normal one."""
 

@@ -239,13 +239,14 @@ class Totals:
             "counts": counts,
         }
         if self.truth:
+            tracks = joined(self.track_residuals) if self.track_residuals else None
             out |= {
                 "n_findable": self.n_findable,
                 **rates(counts),
-                "interval": intervals(counts) | self._fit_intervals(),
+                "interval": intervals(counts) | _fit_intervals(tracks),
                 "track_efficiency_by_d0": self._by_d0(),
                 "binned": self._binned(),
-                **self._resolutions(),
+                **_resolutions(tracks),
             }
         if graph_finder.SECOND_PASS in self.ms:
             out["n_tracks_displaced"] = self.n_later
@@ -298,29 +299,27 @@ class Totals:
         shares = self.outside[:n] / hits, self.outside[n:] / edges
         return float(np.concatenate(shares).max())
 
-    def _resolutions(self) -> dict[str, Any]:
-        tracks = joined(self.track_residuals) if self.track_residuals else None
-        out: dict[str, Any] = {}
-        for k, (name, _) in enumerate(RESOLUTIONS.values()):
-            out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
-        widths = {
-            name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)
-        }
-        out["pull_mean"] = {name: found[0] if found else None for name, found in widths.items()}
-        out["pull_sigma"] = {name: found[1] if found else None for name, found in widths.items()}
-        out["pull_half_width"] = {
-            name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)
-        }
-        return out
 
-    def _fit_intervals(self) -> dict[str, tuple[float, float] | None]:
-        """The 68 % intervals of the resolutions and of the pulls' standard deviations, as ``pull_sigma.d0``."""
-        tracks = joined(self.track_residuals) if self.track_residuals else None
-        out: dict[str, tuple[float, float] | None] = {}
-        for k, (parameter, (name, _)) in enumerate(RESOLUTIONS.items()):
-            out[f"resolution_{name}"] = resolution_interval(tracks.residual[:, k]) if tracks else None
-            out[f"pull_sigma.{parameter}"] = pull_sigma_interval(tracks.pull[:, k]) if tracks else None
-        return out
+def _resolutions(tracks: TrackResiduals | None) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for k, (name, _) in enumerate(RESOLUTIONS.values()):
+        out[f"resolution_{name}"] = resolution(tracks.residual[:, k]) if tracks else None
+    widths = {name: pull_width(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)}
+    out["pull_mean"] = {name: found[0] if found else None for name, found in widths.items()}
+    out["pull_sigma"] = {name: found[1] if found else None for name, found in widths.items()}
+    out["pull_half_width"] = {
+        name: resolution(tracks.pull[:, k]) if tracks else None for k, name in enumerate(RESOLUTIONS)
+    }
+    return out
+
+
+def _fit_intervals(tracks: TrackResiduals | None) -> dict[str, tuple[float, float] | None]:
+    """The 68 % intervals of the resolutions and of the pulls' standard deviations, as ``pull_sigma.d0``."""
+    out: dict[str, tuple[float, float] | None] = {}
+    for k, (parameter, (name, _)) in enumerate(RESOLUTIONS.items()):
+        out[f"resolution_{name}"] = resolution_interval(tracks.residual[:, k]) if tracks else None
+        out[f"pull_sigma.{parameter}"] = pull_sigma_interval(tracks.pull[:, k]) if tracks else None
+    return out
 
 
 def _vertex_histogram() -> hist.Hist:

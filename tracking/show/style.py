@@ -174,7 +174,7 @@ def _number_decades(axis: Any) -> None:
 
 
 def _number_plainly(axis: Any) -> None:
-    """Numbers without a common factor need no mathtext, whose parser would take a sixth of a figure's time."""
+    """Numbers without a common factor need no mathtext, whose parser would take much of a figure's time."""
     for along in (axis.xaxis, axis.yaxis):
         formatter = along.get_major_formatter()
         if isinstance(formatter, ScalarFormatter):
